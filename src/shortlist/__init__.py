@@ -1,0 +1,1 @@
+"""shortlist: recommendations from raw interactions to a served and explained list."""

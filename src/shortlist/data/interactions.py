@@ -1,0 +1,136 @@
+"""Interactions: the event log, sorted by time and never collapsed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from shortlist.data.feedback import Feedback
+from shortlist.errors import ParameterError
+from shortlist.stages import History, offsets
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Duplicates = Literal["last", "first", "sum", "mean", "count"]
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Events of users with items, in the order of time; events of equal time keep the order they were given in.
+
+    - user_idx, item_idx int32[m]: positions in the dataset's vocabularies, of sizes n_users and n_items
+    - value float32[m]: what `feedback` says it is
+    - timestamp int64[m]: microseconds since 1970 UTC, or None where the data has no times
+    - context: a Polars frame of m rows (day, device, place, …), or None
+
+    Make one with `Interactions.of`, which sorts.
+    """
+
+    user_idx: NDArray[np.int32]
+    item_idx: NDArray[np.int32]
+    value: NDArray[np.float32]
+    timestamp: NDArray[np.int64] | None
+    n_users: int
+    n_items: int
+    feedback: Feedback
+    context: pl.DataFrame | None = None
+
+    @classmethod
+    def of(
+        cls,
+        user_idx: NDArray[np.integer[Any]],
+        item_idx: NDArray[np.integer[Any]],
+        value: NDArray[np.floating[Any]],
+        timestamp: NDArray[np.int64] | None,
+        n_users: int,
+        n_items: int,
+        feedback: Feedback,
+        context: pl.DataFrame | None = None,
+    ) -> Interactions:
+        """Return the events sorted by time (stable). Arguments as the attributes, in any order of time."""
+        log = cls(
+            np.ascontiguousarray(user_idx, np.int32),
+            np.ascontiguousarray(item_idx, np.int32),
+            np.ascontiguousarray(value, np.float32),
+            None if timestamp is None else np.ascontiguousarray(timestamp, np.int64),
+            n_users,
+            n_items,
+            feedback,
+            context,
+        )
+        if log.timestamp is None or bool(np.all(log.timestamp[1:] >= log.timestamp[:-1])):
+            return log
+        return log.take(np.argsort(log.timestamp, kind="stable"))
+
+    def __len__(self) -> int:
+        return self.user_idx.size
+
+    def take(self, rows: NDArray[np.integer[Any]]) -> Interactions:
+        """Return the events at `rows`, which must ascend unless the caller sorts by time."""
+        return replace(
+            self,
+            user_idx=self.user_idx[rows],
+            item_idx=self.item_idx[rows],
+            value=self.value[rows],
+            timestamp=None if self.timestamp is None else self.timestamp[rows],
+            context=None if self.context is None else self.context[rows],
+        )
+
+    def where(self, keep: NDArray[np.bool_]) -> Interactions:
+        """Return the events for which `keep` bool[m] holds."""
+        return self.take(np.flatnonzero(keep))
+
+    @cached_property
+    def positive(self) -> NDArray[np.bool_]:
+        """Return bool[m]: whether each event is positive."""
+        return self.feedback.is_positive(self.value)
+
+    @property
+    def now(self) -> int | None:
+        """Return the time of the last event (µs UTC), None where there is none."""
+        return None if self.timestamp is None or len(self) == 0 else int(self.timestamp[-1])
+
+    def matrix(self, duplicates: Duplicates = "last") -> sparse.csr_array:
+        """Return the float32 CSR [n_users, n_items] of values, column indices sorted within a row.
+
+        `duplicates` says what several events of one pair become: the "last" or "first" value in time, their "sum",
+        "mean", or "count" (the number of events, whatever their values). A value of 0 stays stored.
+        Raises `ParameterError` for another word. Cost: O(m log m).
+        """
+        if duplicates not in get_args(Duplicates):
+            raise ParameterError(f"duplicates={duplicates!r} is not one of {', '.join(get_args(Duplicates))}")
+        key = self.user_idx.astype(np.int64) * self.n_items + self.item_idx
+        order = np.argsort(key, kind="stable")
+        ordered = key[order]
+        first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if ordered.size else np.zeros(0, np.int64)
+        count = np.diff(np.r_[first, ordered.size])
+        data = _combine(self.value[order], first, count, duplicates)
+        user, item = np.divmod(ordered[first], max(self.n_items, 1))
+        ptr = offsets(np.bincount(user, minlength=self.n_users))
+        return sparse.csr_array((data, item.astype(np.int32), ptr), shape=(self.n_users, self.n_items))
+
+    def history(self) -> History:
+        """Return the events of each user in the order of time; one row for each of n_users."""
+        order = np.argsort(self.user_idx, kind="stable")
+        ptr = offsets(np.bincount(self.user_idx, minlength=self.n_users))
+        timestamp = None if self.timestamp is None else self.timestamp[order]
+        return History(ptr, self.item_idx[order], self.value[order], self.positive[order], timestamp)
+
+
+def _combine(
+    value: NDArray[np.float32], first: NDArray[np.int64], count: NDArray[np.int64], duplicates: Duplicates
+) -> NDArray[np.float32]:
+    if duplicates == "first" or value.size == 0:
+        return value[first]
+    if duplicates == "last":
+        return value[first + count - 1]
+    if duplicates == "count":
+        return count.astype(np.float32)
+    total = np.add.reduceat(value, first, dtype=np.float64)
+    return (total if duplicates == "sum" else total / count).astype(np.float32)

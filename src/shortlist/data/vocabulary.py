@@ -1,0 +1,171 @@
+"""Vocabulary: the one place where the caller's ids become dense positions and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import polars as pl
+
+from shortlist.artifacts import State
+from shortlist.errors import DataError, UnknownIdError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+Id = int | str
+MAX_SHOWN = 5
+
+
+def id_series(values: Iterable[Id] | pl.Series | NDArray[Any]) -> pl.Series:
+    """Return `values` as a Series of ids: Int64 or String, without nulls.
+
+    Raises `DataError` for missing ids, for any other kind of value, and where integers and strings are mixed.
+    """
+    series = values if isinstance(values, pl.Series) else _series_of(values)
+    if series.len() == 0:
+        return series.cast(pl.String) if not series.dtype.is_integer() else series.cast(pl.Int64)
+    if series.null_count():
+        raise DataError(f"an id is missing at position {series.is_null().arg_max()}; every id must be given")
+    if series.dtype.is_integer():
+        try:
+            return series.cast(pl.Int64)
+        except pl.exceptions.InvalidOperationError as error:
+            raise DataError("an integer id does not fit in 64 bits; give such ids as strings") from error
+    if series.dtype in (pl.String, pl.Categorical, pl.Enum):
+        return series.cast(pl.String)
+    raise DataError(f"ids must be integers or strings, one kind a column; got {series.dtype} ({series[0]!r}, …)")
+
+
+def _series_of(values: Iterable[Id] | NDArray[Any]) -> pl.Series:
+    if isinstance(values, str | bytes):
+        raise DataError(f"expected a list of ids, got the single value {values!r}")
+    try:
+        if isinstance(values, np.ndarray) and values.dtype.kind in "iuUS":
+            return pl.Series(values)
+        listed = [value.item() if isinstance(value, np.generic) else value for value in values]
+        kinds = {type(value).__name__ for value in listed}
+        if len(kinds) > 1:
+            raise DataError(f"ids must be of one kind, got {' and '.join(sorted(kinds))}")
+        return pl.Series(listed)
+    except (TypeError, pl.exceptions.PolarsError, OverflowError) as error:
+        raise DataError(f"these are not ids: {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The sorted, distinct ids of users or of items; the position of an id is its index.
+
+    Integers sort by value, strings by code point, so that a tie broken by index is broken by id.
+    `ids` is a Polars Series, Int64 or String. Make one with `Vocabulary.of`.
+    """
+
+    ids: pl.Series
+
+    @classmethod
+    def of(cls, *columns: Iterable[Id] | pl.Series | NDArray[Any]) -> Vocabulary:
+        """Return the vocabulary of all ids in `columns`. Raises `DataError` where kinds differ between them."""
+        series = [part for part in map(id_series, columns) if part.len()]
+        if not series:
+            return cls(pl.Series("id", [], dtype=pl.Int64))
+        if len({str(part.dtype) for part in series}) > 1:
+            raise DataError(
+                "the same ids are integers in one place and strings in another: "
+                f"{series[0][0]!r} and {next(p for p in series if p.dtype != series[0].dtype)[0]!r}; "
+                "make both columns one kind"
+            )
+        joined = pl.concat([part.rename("id") for part in series])
+        return cls(joined.unique().sort())
+
+    def __len__(self) -> int:
+        return self.ids.len()
+
+    @property
+    def kind(self) -> Literal["integer", "string"]:
+        """Return "integer" or "string"."""
+        return "integer" if self.ids.dtype == pl.Int64 else "string"
+
+    def index_of(self, ids: Iterable[Id] | pl.Series | NDArray[Any]) -> NDArray[np.int32]:
+        """Return int32[n]: the position of each id, −1 where it is unknown.
+
+        An id of the other kind (a string where ids are integers) is unknown too. Cost: O(n log |vocabulary|).
+        """
+        wanted = id_series(ids)
+        if wanted.len() == 0 or len(self) == 0 or wanted.dtype != self.ids.dtype:
+            return np.full(wanted.len(), -1, np.int32)
+        position = self.ids.search_sorted(wanted).to_numpy().astype(np.int64)
+        position[position == len(self)] = 0
+        found = (self.ids.gather(position) == wanted).to_numpy()
+        return np.where(found, position, -1).astype(np.int32)
+
+    def require(self, ids: Iterable[Id] | pl.Series | NDArray[Any], what: str) -> NDArray[np.int32]:
+        """Return int32[n] positions. Raises `UnknownIdError` naming `what` ("user") and the first unknown ids."""
+        wanted = id_series(ids)
+        index = self.index_of(wanted)
+        missing = np.flatnonzero(index < 0)
+        if missing.size:
+            raise UnknownIdError(self.unknown_message(wanted.gather(missing).to_list(), what))
+        return index
+
+    def unknown_message(self, ids: Sequence[Id], what: str) -> str:
+        """Return a sentence that names the unknown `ids` and says what the known ones look like."""
+        shown = ", ".join(repr(i) for i in ids[:MAX_SHOWN]) + (", …" if len(ids) > MAX_SHOWN else "")
+        examples = ", ".join(repr(i) for i in self.ids.head(3).to_list())
+        plural = "s" if len(ids) > 1 else ""
+        return f"unknown {what}{plural}: {shown}; the {len(self)} known {what} ids are {self.kind}s such as {examples}"
+
+    def parse(self, text: str) -> Id:
+        """Return the id that `text`, as typed on a command line, stands for in this vocabulary."""
+        if self.kind == "integer" and is_canonical_integer(text):
+            return int(text)
+        return text
+
+    def ids_of(self, index: NDArray[np.integer[Any]] | slice) -> pl.Series:
+        """Return the ids at `index` (each in [0, len)), unchanged in kind and value."""
+        return self.ids[index] if isinstance(index, slice) else self.ids.gather(index)
+
+    def to_state(self) -> State:
+        """Return the arrays and values that `from_state` needs; strings as UTF-8 bytes and offsets."""
+        from shortlist.artifacts import State
+
+        if self.kind == "integer":
+            return State("Vocabulary", {"kind": "integer"}, {"ids": self.ids.to_numpy()})
+        return State("Vocabulary", {"kind": "string"}, pack_strings(self.ids))
+
+    @classmethod
+    def from_state(cls, state: State) -> Vocabulary:
+        """Return the vocabulary that `to_state` described."""
+        if state.values["kind"] == "integer":
+            return cls(pl.Series("id", np.array(state.arrays["ids"], np.int64)))
+        return cls(unpack_strings(state.arrays).rename("id"))
+
+
+def is_canonical_integer(text: str) -> bool:
+    """Return whether `text` is how an int64 prints itself: no sign +, no leading zeros, no spaces.
+
+    >>> [is_canonical_integer(t) for t in ("7", "-7", "07", "7.0", " 7", "", "9223372036854775808")]
+    [True, True, False, False, False, False, False]
+    """
+    digits = text.removeprefix("-")
+    plain = digits.isascii() and digits.isdecimal() and (digits == "0" or not digits.startswith("0"))
+    return plain and text != "-0" and -(2**63) <= int(text) < 2**63
+
+
+def pack_strings(strings: pl.Series) -> dict[str, NDArray[Any]]:
+    """Return a String Series (nulls allowed) as arrays: UTF-8 bytes, offsets int64[n+1], and null bool[n]."""
+    encoded = [b"" if text is None else text.encode("utf-8", "surrogatepass") for text in strings.to_list()]
+    offsets = np.zeros(len(encoded) + 1, np.int64)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    data = np.frombuffer(b"".join(encoded), np.uint8)
+    return {"bytes": data, "offsets": offsets, "null": strings.is_null().to_numpy()}
+
+
+def unpack_strings(arrays: dict[str, NDArray[Any]]) -> pl.Series:
+    """Return the String Series that `pack_strings` took apart."""
+    data, offsets = arrays["bytes"].tobytes(), arrays["offsets"].tolist()
+    texts = [data[a:b].decode("utf-8", "surrogatepass") for a, b in zip(offsets, offsets[1:], strict=False)]
+    null = arrays["null"].tolist()
+    return pl.Series([None if n else t for t, n in zip(texts, null, strict=True)], dtype=pl.String)

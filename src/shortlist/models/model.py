@@ -1,0 +1,461 @@
+"""Model: the contract of every recommender, and what all of them share.
+
+A subclass stores its constructor's parameters under their own names, sets its fitted arrays in `_fit`, names them in
+`FITTED`, and answers three questions: who and what is known, how well does an item suit a user, which are best.
+Everything a caller touches (`fit`, `recommend`, `score`, `similar_items`, `save`) is final and stands here once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, final, get_args, runtime_checkable
+
+import numpy as np
+import polars as pl
+
+from shortlist import artifacts
+from shortlist.artifacts import State
+from shortlist.data.memory import Memory, OnUnknown, check_on_unknown
+from shortlist.data.recommendations import Recommendations, SimilarItems
+from shortlist.data.vocabulary import id_series
+from shortlist.errors import ArtifactError, DataError, NonFiniteError, NotFittedError, ParameterError, UnknownIdError
+from shortlist.models.exact_search import pair_scores, search
+from shortlist.stages import Eligible, History, Lists
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from shortlist.data.dataset import Dataset
+    from shortlist.data.memory import Moment
+    from shortlist.data.vocabulary import Id
+    from shortlist.stages import Request
+
+Measure = Literal["cosine", "dot", "euclidean"]
+
+
+@dataclass(frozen=True, eq=False)
+class UserVectors:
+    """Vectors of users in a model's space; what `fold_in_users` returns and `recommend` accepts.
+
+    vectors float32[n, d]; offsets float32[n], added to every score of the user; known bool[n]: false where there was
+    nothing to make a vector from. `user_ids` and `history` are those of the people folded in.
+    """
+
+    vectors: NDArray[np.float32]
+    offsets: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    user_ids: pl.Series
+    history: History
+
+
+@runtime_checkable
+class EmbeddingModel(Protocol):
+    """A model whose score is a dot product: user vector · item vector + item offset + user offset."""
+
+    item_factors_: NDArray[np.float32]
+    item_offsets_: NDArray[np.float32]
+
+    def user_vectors(self, user_idx: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return vectors float32[n, d] and offsets float32[n] of known users (positions ≥ 0)."""
+
+
+class Model(ABC):
+    """A recommender that is fitted on a `Dataset`.
+
+    Fitted attributes end in `_`: `memory_` (ids, histories, titles), `known_users_` bool[n_users] and `known_items_`
+    bool[n_items] (what the model has something to say about), `listed_items_` bool[n_items] (what may be on its
+    lists; a subset of the known), `seed_` (None unless an integer was given).
+    """
+
+    FITTED: ClassVar[tuple[str, ...]] = ()
+    predicts_ratings: ClassVar[bool] = False
+
+    memory_: Memory
+    known_users_: NDArray[np.bool_]
+    known_items_: NDArray[np.bool_]
+    listed_items_: NDArray[np.bool_]
+    seed_: int | None
+
+    # What a subclass writes.
+
+    @abstractmethod
+    def _fit(self, dataset: Dataset, rng: np.random.Generator) -> None:
+        """Set every attribute of `FITTED`, and `known_users_`, `known_items_`, `listed_items_`."""
+
+    @abstractmethod
+    def _rank(self, request: Request) -> Lists:
+        """Return the request's k best listed items of each user; all users are known."""
+
+    @abstractmethod
+    def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return float32[m], finite, for pairs of known users and items, equal to the scores of `_rank`."""
+
+    @abstractmethod
+    def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
+        """Return the k best listed items for folded-in users; raise `ParameterError` where a model has no vectors."""
+
+    @abstractmethod
+    def _similarity_vectors(self) -> NDArray[np.float32]:
+        """Return float32[n_items, d], the vectors that similarity of items is taken between.
+
+        Raises `ParameterError` where a model has none.
+        """
+
+    # What a caller uses.
+
+    @final
+    def fit(self, dataset: Dataset, *, rng: np.random.Generator | int | None = None) -> Self:
+        """Fit on `dataset` and return self. The same integer `rng` gives the same result on any number of threads.
+
+        Raises `DataError` for data without events or of a kind the model does not take.
+        """
+        if len(dataset.interactions) == 0:
+            raise DataError("there are no interactions to fit on; see dataset.report for rejected rows")
+        self._fit(dataset, np.random.default_rng(rng))
+        self.seed_ = int(rng) if isinstance(rng, int | np.integer) else None
+        self.memory_ = dataset.memory
+        self._check_finite()
+        return self
+
+    @final
+    @property
+    def is_fitted(self) -> bool:
+        """Return whether `fit` has been called."""
+        return hasattr(self, "memory_")
+
+    @final
+    def score(self, users: Iterable[Id], items: Iterable[Id]) -> NDArray[np.float32]:
+        """Return float32[m]: the score of each pair (users[p], items[p]); for rating models the predicted rating.
+
+        Raises `UnknownIdError` for an id that the model has nothing to say about, `ParameterError` for unequal lengths.
+        """
+        self._require_fitted()
+        user_idx = self.memory_.users.require(users, "user")
+        item_idx = self.memory_.items.require(items, "item")
+        if user_idx.size != item_idx.size:
+            raise ParameterError(f"score takes pairs: got {user_idx.size} users and {item_idx.size} items")
+        self._require_known(self.known_users_, user_idx, self.memory_.users.ids, "user")
+        self._require_known(self.known_items_, item_idx, self.memory_.items.ids, "item")
+        return self._score(user_idx, item_idx)
+
+    @final
+    def score_pairs(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return float32[m] for pairs of positions that `known_users_` and `known_items_` hold for."""
+        self._require_fitted()
+        return self._score(user_idx, item_idx)
+
+    @final
+    def rank(self, request: Request) -> Lists:
+        """Return the k best items for each user of the request; an empty list for an unknown user."""
+        self._require_fitted()
+        known = np.flatnonzero(self.knows(request.user_idx))
+        if known.size == len(request):
+            return self._rank(request)
+        return self._rank(request.rows(known)).scatter(known, len(request))
+
+    @final
+    def knows(self, user_idx: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return bool[n]: whether the model has something to say about each user (−1: no)."""
+        if self.known_users_.size == 0:
+            return np.zeros(user_idx.size, bool)
+        known: NDArray[np.bool_] = (user_idx >= 0) & self.known_users_[np.maximum(user_idx, 0)]
+        return known
+
+    @final
+    def recommend(
+        self,
+        users: Id | Iterable[Id] | UserVectors,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        items: Iterable[Id] | None = None,
+        exclude: Iterable[Id] | None = None,
+        at: Moment | None = None,
+        context: Mapping[str, Any] | None = None,
+        on_unknown: OnUnknown = "raise",
+    ) -> Recommendations:
+        """Return at most `k` items for each user, best first.
+
+        - users: one id or several, or `UserVectors` from `fold_in_users`
+        - exclude_seen: leave out what the user has an event with (up to `at`)
+        - items: only these may be shown; exclude: these may not
+        - at: now, as datetime, ISO 8601 text or µs; the last event of the training data by default
+        - context: of the request; a model that uses none refuses it
+        - on_unknown: users without a vector "raise" an error, are "skip"ped, or get the most popular items ("fallback")
+
+        A list has distinct, permitted items, ranks from 1, finite scores, ties by id, and fewer than k items only with
+        an entry in `.shortfalls`. Asking for one user gives what asking for many gives.
+        Raises `UnknownIdError`, `ParameterError`, `NotFittedError`.
+        """
+        self._require_fitted()
+        if context is not None:
+            raise ParameterError(f"{type(self).__name__} uses no context; leave context= out")
+        limits = {"exclude_seen": exclude_seen, "items": items, "exclude": exclude, "at": at}
+        if isinstance(users, UserVectors):
+            nobody = np.full(users.user_ids.len(), -1, np.int32)
+            request = self.memory_.request(nobody, k, history=users.history, **limits)
+            rows = np.flatnonzero(users.known)
+            chosen = _take_users(users, rows)
+            lists = self._rank_vectors(chosen, request.rows(rows)).scatter(rows, len(request))
+            return answer(self.memory_, users.user_ids, request, lists, users.known, on_unknown)
+        user_ids = as_ids(users)
+        request = self.memory_.request(self.memory_.users.index_of(user_ids), k, **limits)
+        known = self.knows(request.user_idx)
+        if on_unknown == "raise":
+            require_users(self.memory_, user_ids, request.user_idx, known)
+        return answer(self.memory_, user_ids, request, self.rank(request), known, on_unknown)
+
+    @final
+    def similar_items(
+        self, items: Id | Iterable[Id], k: int = 10, *, measure: Measure = "cosine"
+    ) -> SimilarItems:
+        """Return the `k` items most similar to each of `items`, without the item itself, best first, ties by id.
+
+        `measure` compares the item vectors (without offsets): "cosine" of the angle; "dot", which favours long
+        vectors, so mostly popular items; "euclidean", minus the distance, which favours vectors of like length.
+        Raises `UnknownIdError` for an item without a vector, `ParameterError` for another measure.
+        """
+        self._require_fitted()
+        item_ids = as_ids(items)
+        item_idx = self.memory_.items.require(item_ids, "item")
+        self._require_known(self.known_items_, item_idx, self.memory_.items.ids, "item")
+        return SimilarItems(item_ids, self.similar(item_idx, k, measure), self.memory_, measure)
+
+    @final
+    def similar(self, item_idx: NDArray[np.int32], k: int, measure: Measure = "cosine") -> Lists:
+        """Return the lists of `similar_items` for known items at positions `item_idx` int32[n]."""
+        if measure not in get_args(Measure):
+            raise ParameterError(f"measure={measure!r} is not one of {', '.join(get_args(Measure))}")
+        if not isinstance(k, int | np.integer) or k < 0:
+            raise ParameterError(f"k must be a whole number of at least 0, got {k!r}")
+        vectors = self._similarity_vectors()
+        if measure == "cosine":
+            vectors = unit_rows(vectors)
+        # Each row forbids one item, itself.
+        own = Eligible(
+            ("itself",),
+            np.zeros(vectors.shape[0], np.int8),
+            np.arange(item_idx.size + 1),
+            item_idx,
+            np.ones(item_idx.size, np.int8),
+        )
+        return search(
+            vectors[item_idx], vectors, k, own, euclidean=measure == "euclidean", listed=self.known_items_
+        )
+
+    @final
+    def params(self) -> dict[str, Any]:
+        """Return the constructor's parameters, by name."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    @final
+    def clone(self) -> Self:
+        """Return an unfitted model with the same parameters."""
+        return type(self)(**self.params())
+
+    @final
+    def save(self, path: str | Path) -> Path:
+        """Save the fitted model as an artifact (a folder) and return its path; `shortlist.load` reads it.
+
+        The artifact holds the training histories, which `exclude_seen` needs. Raises `ArtifactError`.
+        """
+        self._require_fitted()
+        return artifacts.write(path, self.to_state(), artifact_info(self.memory_, self.seed_))
+
+    @final
+    def to_state(self, *, with_memory: bool = True) -> State:
+        """Return the arrays and values that `from_state` needs; a pipeline keeps one memory for all its models."""
+        self._require_fitted()
+        fitted = {name: getattr(self, name) for name in (*self.FITTED, "known_users_", "known_items_", "listed_items_")}
+        arrays = {name: value for name, value in fitted.items() if isinstance(value, np.ndarray)}
+        plain = {name: value for name, value in fitted.items() if name not in arrays}
+        values = {"params": self.params(), "fitted": plain, "seed": self.seed_}
+        return State(type(self).__name__, values, arrays, {"memory": self.memory_.to_state()} if with_memory else {})
+
+    @final
+    @classmethod
+    def from_state(cls, state: State, memory: Memory | None = None) -> Self:
+        """Return the fitted model that `to_state` described."""
+        model = cls(**state.values["params"])
+        expected = {*cls.FITTED, "known_users_", "known_items_", "listed_items_"}
+        found = {**state.arrays, **state.values["fitted"]}
+        if set(found) != expected:
+            raise ArtifactError(f"a {cls.__name__} has {sorted(expected)}, this artifact {sorted(found)}: fit again")
+        for name, value in found.items():
+            setattr(model, name, value)
+        model.seed_ = state.values["seed"]
+        model.memory_ = memory or Memory.from_state(state.parts["memory"])
+        return model
+
+    @final
+    def _require_fitted(self) -> None:
+        if not self.is_fitted:
+            raise NotFittedError(f"this {type(self).__name__} is not fitted; call fit(dataset) first")
+
+    @final
+    def _check_finite(self) -> None:
+        for name in self.FITTED:
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
+                raise NonFiniteError(f"{type(self).__name__}.{name} became NaN or infinite; raise reg or lower the rate")
+
+    @final
+    def _require_known(
+        self, known: NDArray[np.bool_], index: NDArray[np.int32], ids: pl.Series, what: str
+    ) -> None:
+        missing = index[~known[index]]
+        if missing.size:
+            shown = ", ".join(repr(i) for i in ids.gather(missing[:5]).to_list())
+            raise UnknownIdError(
+                f"{type(self).__name__} has nothing to say about {what} {shown}: nothing usable in the training data"
+            )
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.params().items())
+        return f"{type(self).__name__}({shown})"
+
+
+def rank_by_vectors(
+    vectors: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    model: EmbeddingModel,
+    listed: NDArray[np.bool_],
+    request: Request,
+) -> Lists:
+    """Return the k best of `listed` bool[n_items] for user `vectors` float32[n, d] and `offsets` float32[n]."""
+    return search(
+        vectors,
+        model.item_factors_,
+        request.k,
+        request.eligible,
+        query_offsets=offsets,
+        item_offsets=model.item_offsets_,
+        listed=listed,
+    )
+
+
+def score_by_vectors(
+    model: EmbeddingModel, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Return float32[m] for pairs of known users and items, bit for bit the scores of `rank_by_vectors`."""
+    distinct, row = np.unique(user_idx, return_inverse=True)
+    vectors, offsets = model.user_vectors(distinct)
+    return pair_scores(vectors, offsets, model.item_factors_, model.item_offsets_, row, item_idx)
+
+
+def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the rows at length 1; a zero row stays zero."""
+    norm = np.sqrt(np.einsum("if,if->i", vectors, vectors, dtype=np.float64))
+    return (vectors / np.where(norm > 0, norm, 1.0)[:, None]).astype(np.float32)
+
+
+def as_ids(ids: Id | Iterable[Id]) -> pl.Series:
+    """Return one id or several as a Series."""
+    return id_series([ids] if isinstance(ids, int | str | np.integer) else ids)
+
+
+def require_users(
+    memory: Memory, user_ids: pl.Series, user_idx: NDArray[np.int32], known: NDArray[np.bool_]
+) -> None:
+    """Raise `UnknownIdError` unless all users are known, saying which are not in the data and which have no vector."""
+    outside = np.flatnonzero(user_idx < 0)
+    if outside.size:
+        message = memory.users.unknown_message(user_ids.gather(outside).to_list(), "user")
+        raise UnknownIdError(f'{message}; on_unknown="fallback" gives such users the popular items, "skip" nothing')
+    cold = np.flatnonzero(~known)
+    if cold.size:
+        shown = ", ".join(repr(i) for i in user_ids.gather(cold[:5]).to_list())
+        raise UnknownIdError(
+            f"nothing in the training data says what user {shown} likes; "
+            'on_unknown="fallback" gives such users the popular items, "skip" nothing'
+        )
+
+
+def answer(
+    memory: Memory,
+    user_ids: pl.Series,
+    request: Request,
+    lists: Lists,
+    known: NDArray[np.bool_],
+    on_unknown: OnUnknown,
+) -> Recommendations:
+    """Return `lists` (empty for unknown users) as recommendations, the unknown treated as `on_unknown` says."""
+    check_on_unknown(on_unknown)
+    unknown = np.flatnonzero(~known)
+    if unknown.size and on_unknown == "raise":
+        require_users(memory, user_ids, request.user_idx, known)
+    fallback: frozenset[Id] = frozenset()
+    if unknown.size and on_unknown == "fallback":
+        lists = _join(lists, popular_lists(memory, request.rows(unknown)).scatter(unknown, len(request)))
+        fallback = frozenset(user_ids.gather(unknown).to_list())
+    skipped = ~known if on_unknown == "skip" else np.zeros(known.size, bool)
+    return Recommendations(
+        user_ids, lists, memory, shortfalls(user_ids, request, lists, skipped), fallback
+    )
+
+
+def popular_lists(memory: Memory, request: Request) -> Lists:
+    """Return the permitted items that most users have a positive event with; items nobody likes are left out."""
+    n_items, count = len(memory.items), memory.n_positive
+    none = np.zeros((len(request), 0), np.float32)
+    return search(
+        none,
+        np.zeros((n_items, 0), np.float32),
+        request.k,
+        request.eligible,
+        item_offsets=count.astype(np.float32),
+        listed=count > 0,
+    )
+
+
+def shortfalls(
+    user_ids: pl.Series, request: Request, lists: Lists, skipped: NDArray[np.bool_]
+) -> dict[Id, str]:
+    """Return for each user with fewer than k items the reason why."""
+    length = np.diff(lists.ptr)
+    short = np.flatnonzero(length < request.k)
+    if not short.size:
+        return {}
+    allowed = request.eligible.n_allowed()
+    ids = user_ids.gather(short).to_list()
+    return {
+        user: _why_short(int(length[r]), request.k, int(allowed[r]), bool(skipped[r]))
+        for user, r in zip(ids, short.tolist(), strict=True)
+    }
+
+
+def _why_short(length: int, k: int, allowed: int, skipped: bool) -> str:
+    if skipped:
+        return "unknown user, skipped"
+    if allowed < k:
+        return f"only {allowed} items may be shown to this user (seen and excluded ones are out); {length} listed"
+    return f"only {length} of the {allowed} permitted items were proposed or can be scored"
+
+
+def artifact_info(memory: Memory, seed: int | None) -> dict[str, Any]:
+    """Return what an artifact says of itself to a person."""
+    return {
+        "users": len(memory.users),
+        "items": len(memory.items),
+        "events": int(memory.history.item_idx.size),
+        "data_sha256": memory.fingerprint,
+        "seed": seed,
+    }
+
+
+def _join(a: Lists, b: Lists) -> Lists:
+    # Each row is empty in one of the two.
+    row = np.concatenate([a.row, b.row])
+    order = np.argsort(row, kind="stable")
+    item_idx, score = np.concatenate([a.item_idx, b.item_idx]), np.concatenate([a.score, b.score])
+    return Lists(a.ptr + b.ptr, item_idx[order], score[order])
+
+
+def _take_users(users: UserVectors, rows: NDArray[np.intp]) -> UserVectors:
+    known, ids = users.known[rows], users.user_ids.gather(rows)
+    return UserVectors(users.vectors[rows], users.offsets[rows], known, ids, users.history.take(rows))

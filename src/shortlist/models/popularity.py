@@ -1,0 +1,110 @@
+"""Popularity: the baseline that everything else must beat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+
+import numpy as np
+
+from shortlist.errors import DataError, ParameterError
+from shortlist.models.exact_search import search
+from shortlist.models.model import Model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from shortlist.data.dataset import Dataset
+    from shortlist.data.interactions import Interactions
+    from shortlist.models.model import UserVectors
+    from shortlist.stages import Lists, Request
+
+By = Literal["count", "decayed", "mean"]
+DAY = 86_400_000_000  # µs
+
+
+class Popularity(Model):
+    """The same items for everybody, most popular first.
+
+    - by="count": the number of users with a positive event with the item
+    - by="decayed": the same, each user's last positive event weighing 2^(−age / `half_life_days`), age counted
+      from the last training event. `best_half_life` finds the half-life on a validation part.
+    - by="mean": mean value shrunk to the global mean, (Σy + `shrinkage`·μ) / (n + `shrinkage`), with the last value
+      of each pair; `shrinkage` is in units of ratings (Efron and Morris 1977; "damped mean" in LensKit)
+
+    Every user is known. An item without a positive event (for "mean": without any event) is not listed.
+    """
+
+    FITTED: ClassVar[tuple[str, ...]] = ("item_scores_",)
+
+    item_scores_: NDArray[np.float32]
+
+    def __init__(self, by: By = "count", *, half_life_days: float = 90.0, shrinkage: float = 10.0) -> None:
+        if by not in get_args(By):
+            raise ParameterError(f"by={by!r} is not one of {', '.join(get_args(By))}")
+        if not (np.isfinite(half_life_days) and half_life_days > 0):
+            raise ParameterError(f"half_life_days must be above 0, got {half_life_days}")
+        if not (np.isfinite(shrinkage) and shrinkage >= 0):
+            raise ParameterError(f"shrinkage must be at least 0, got {shrinkage}")
+        self.by = by
+        self.half_life_days = half_life_days
+        self.shrinkage = shrinkage
+
+    def _fit(self, dataset: Dataset, rng: np.random.Generator) -> None:
+        log = dataset.interactions
+        if self.by == "mean":
+            scores, seen = _shrunk_mean(log, self.shrinkage)
+        else:
+            scores, seen = _count(log, self.half_life_days if self.by == "decayed" else None)
+        self.item_scores_ = scores.astype(np.float32)
+        self.known_users_ = np.ones(log.n_users, bool)
+        self.known_items_ = self.listed_items_ = seen
+
+    def _rank(self, request: Request) -> Lists:
+        no_vectors = np.zeros((self.item_scores_.size, 0), np.float32)
+        return search(
+            np.zeros((len(request), 0), np.float32),
+            no_vectors,
+            request.k,
+            request.eligible,
+            item_offsets=self.item_scores_,
+            listed=self.listed_items_,
+        )
+
+    def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
+        return self.item_scores_[item_idx]
+
+    def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
+        raise ParameterError("Popularity has no user vectors; give user ids")
+
+    def _similarity_vectors(self) -> NDArray[np.float32]:
+        raise ParameterError("Popularity has no item vectors to compare; use a factorisation model for similar items")
+
+
+def _count(log: Interactions, half_life_days: float | None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    liked = log.where(log.positive)
+    if half_life_days is None or liked.timestamp is None:
+        if half_life_days is not None:
+            raise DataError('Popularity(by="decayed") needs timestamps, and these interactions have none')
+        count = np.bincount(liked.matrix("last").indices, minlength=log.n_items).astype(np.float64)
+        return count, count > 0
+    last = _last_of_each_pair(liked)
+    # log.now, not the last positive event: age counts from the end of the data.
+    age_days = ((log.now or 0) - liked.timestamp[last]) / DAY
+    weight = np.exp2(-age_days / half_life_days)
+    seen = np.bincount(liked.item_idx[last], minlength=log.n_items) > 0
+    return np.bincount(liked.item_idx[last], weight, minlength=log.n_items), seen
+
+
+def _last_of_each_pair(log: Interactions) -> NDArray[np.int64]:
+    key = log.user_idx.astype(np.int64) * max(log.n_items, 1) + log.item_idx
+    _, from_end = np.unique(key[::-1], return_index=True)
+    return np.sort(key.size - 1 - from_end)
+
+
+def _shrunk_mean(log: Interactions, shrinkage: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    matrix = log.matrix("last")
+    count = np.bincount(matrix.indices, minlength=log.n_items)
+    total = np.bincount(matrix.indices, matrix.data.astype(np.float64), minlength=log.n_items)
+    mean = float(matrix.data.mean(dtype=np.float64))
+    seen = count > 0
+    return np.where(seen, (total + shrinkage * mean) / np.maximum(count + shrinkage, 1e-300), mean), seen

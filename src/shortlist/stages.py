@@ -1,0 +1,319 @@
+"""What the stages hand to one another: arrays, never a half-built object, and the Protocols of the stages.
+
+All arrays of one object are aligned. A list per user is stored flat: `ptr` int64[n + 1] says where each begins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+KEPT = 0  # `removed_by` of a candidate that no rule removed
+SEEN = "seen"
+NOT_IN_ITEMS = "not in items="
+EXCLUDED = "in exclude="
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """The events of each user in the order of time (ties in the order of the log).
+
+    ptr int64[n + 1]; item_idx int32[m]; value float32[m]; positive bool[m]; timestamp int64[m] µs UTC or None.
+    """
+
+    ptr: NDArray[np.int64]
+    item_idx: NDArray[np.int32]
+    value: NDArray[np.float32]
+    positive: NDArray[np.bool_]
+    timestamp: NDArray[np.int64] | None
+
+    def __len__(self) -> int:
+        return self.ptr.size - 1
+
+    @cached_property
+    def row(self) -> NDArray[np.int64]:
+        """Return int64[m]: the row (user) of each event."""
+        return np.repeat(np.arange(len(self)), np.diff(self.ptr))
+
+    def take(self, rows: NDArray[np.integer[Any]]) -> History:
+        """Return the histories of `rows` int[n]; an empty one for each −1."""
+        known = rows >= 0
+        safe = np.where(known, rows, 0)
+        length = np.where(known, self.ptr[safe + 1] - self.ptr[safe], 0) if len(self) else np.zeros(rows.size, np.int64)
+        ptr = offsets(length)
+        start = self.ptr[safe] if len(self) else np.zeros(rows.size, np.int64)
+        at = np.arange(ptr[-1]) + np.repeat(start - ptr[:-1], length)
+        return self._select(ptr, at)
+
+    def until(self, now: int | None) -> History:
+        """Return the events not later than `now` (µs); all of them where `now` or the times are unknown."""
+        if now is None or self.timestamp is None or not np.any(self.timestamp > now):
+            return self
+        return self.where(self.timestamp <= now)
+
+    def where(self, keep: NDArray[np.bool_]) -> History:
+        """Return the events for which `keep` bool[m] holds."""
+        length = np.bincount(self.row[keep], minlength=len(self))
+        return self._select(offsets(length), np.flatnonzero(keep))
+
+    def _select(self, ptr: NDArray[np.int64], at: NDArray[np.int64]) -> History:
+        timestamp = None if self.timestamp is None else self.timestamp[at]
+        return History(ptr, self.item_idx[at], self.value[at], self.positive[at], timestamp)
+
+
+@dataclass(frozen=True, eq=False)
+class Eligible:
+    """Which items may be shown to whom, and the name of the rule that forbids the others.
+
+    - rules: the names; a rule's code is its position + 1 (0 means no rule forbids).
+    - item_rule int8[n_items]: the rule that forbids an item to everybody, 0 where none does.
+    - ptr int64[n + 1], item_idx int32[m] (ascending and distinct within a user), rule int8[m]: forbidden to one user.
+    """
+
+    rules: tuple[str, ...]
+    item_rule: NDArray[np.int8]
+    ptr: NDArray[np.int64]
+    item_idx: NDArray[np.int32]
+    rule: NDArray[np.int8]
+
+    @classmethod
+    def of(
+        cls,
+        n_items: int,
+        history: History,
+        *,
+        exclude_seen: bool,
+        items: NDArray[np.int32] | None = None,
+        exclude: NDArray[np.int32] | None = None,
+    ) -> Eligible:
+        """Return what `recommend(exclude_seen=, items=, exclude=)` allows. `items` None allows all."""
+        item_rule = np.zeros(n_items, np.int8)
+        if items is not None:
+            item_rule[:] = 2
+            item_rule[items] = 0
+        if exclude is not None:
+            item_rule[exclude] = 3
+        if not exclude_seen:
+            history = history.where(np.zeros(history.item_idx.size, bool))
+        key = np.unique(history.row * n_items + history.item_idx)
+        row, item = np.divmod(key, max(n_items, 1))
+        ptr = offsets(np.bincount(row, minlength=len(history)))
+        rules = (SEEN, NOT_IN_ITEMS, EXCLUDED)
+        return cls(rules, item_rule, ptr, item.astype(np.int32), np.full(key.size, 1, np.int8))
+
+    def __len__(self) -> int:
+        return self.ptr.size - 1
+
+    def rows(self, rows: NDArray[np.integer[Any]]) -> Eligible:
+        """Return the rules of the users at `rows`."""
+        length = self.ptr[rows + 1] - self.ptr[rows]
+        ptr = offsets(length)
+        at = np.arange(ptr[-1]) + np.repeat(self.ptr[rows] - ptr[:-1], length)
+        return Eligible(self.rules, self.item_rule, ptr, self.item_idx[at], self.rule[at])
+
+    def rule_of(self, row: NDArray[np.int64], item_idx: NDArray[np.int32]) -> NDArray[np.int8]:
+        """Return int8[m]: the code of the rule that forbids each (row, item), 0 where it may be shown."""
+        n_items = max(self.item_rule.size, 1)
+        own = np.repeat(np.arange(len(self)), np.diff(self.ptr)) * n_items + self.item_idx
+        wanted = row * n_items + item_idx
+        at = np.minimum(np.searchsorted(own, wanted), max(own.size - 1, 0))
+        personal = np.zeros(wanted.size, np.int8)
+        if own.size:
+            personal = np.where(own[at] == wanted, self.rule[at], 0).astype(np.int8)
+        return np.where(personal != 0, personal, self.item_rule[item_idx]).astype(np.int8)
+
+    def n_allowed(self) -> NDArray[np.int64]:
+        """Return int64[n]: how many items each user may be shown."""
+        open_to_all = self.item_rule == 0
+        own = np.add.reduceat(np.append(open_to_all[self.item_idx], False).astype(np.int64), self.ptr[:-1])
+        own[np.diff(self.ptr) == 0] = 0
+        return int(open_to_all.sum()) - own
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What is asked for one or many users.
+
+    - user_idx int32[n]: −1 for a user outside the vocabulary.
+    - history: their events up to `now`, one row a user.
+    - eligible: which items may be shown to them.
+    - k ≥ 0: the length of the lists; now: µs UTC or None where the data has no times.
+    """
+
+    user_idx: NDArray[np.int32]
+    history: History
+    eligible: Eligible
+    k: int
+    now: int | None
+
+    def __len__(self) -> int:
+        return self.user_idx.size
+
+    def rows(self, rows: NDArray[np.integer[Any]]) -> Request:
+        """Return the request of the users at `rows` only."""
+        return replace(
+            self,
+            user_idx=self.user_idx[rows],
+            history=self.history.take(rows),
+            eligible=self.eligible.rows(rows),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """Ranked lists, best first: ptr int64[n + 1], item_idx int32[m], score float32[m] (finite)."""
+
+    ptr: NDArray[np.int64]
+    item_idx: NDArray[np.int32]
+    score: NDArray[np.float32]
+
+    @classmethod
+    def from_padded(cls, item_idx: NDArray[np.int32], score: NDArray[np.float32]) -> Lists:
+        """Return the lists in `item_idx` int32[n, k], where −1 marks the unused end of a row."""
+        used = item_idx >= 0
+        return cls(offsets(used.sum(axis=1)), item_idx[used], score[used])
+
+    @classmethod
+    def empty(cls, n: int) -> Lists:
+        """Return `n` empty lists."""
+        return cls(np.zeros(n + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
+
+    def __len__(self) -> int:
+        return self.ptr.size - 1
+
+    @cached_property
+    def row(self) -> NDArray[np.int64]:
+        """Return int64[m]: the list each entry stands in."""
+        return np.repeat(np.arange(len(self)), np.diff(self.ptr))
+
+    @cached_property
+    def rank(self) -> NDArray[np.int32]:
+        """Return int32[m]: the position in its list, from 1."""
+        return (np.arange(self.item_idx.size) - self.ptr[self.row] + 1).astype(np.int32)
+
+    def padded(self, k: int) -> NDArray[np.int32]:
+        """Return int32[n, k]: the first k items of each list, −1 where a list is shorter."""
+        out = np.full((len(self), k), -1, np.int32)
+        first = self.rank <= k
+        out[self.row[first], self.rank[first] - 1] = self.item_idx[first]
+        return out
+
+    def scatter(self, rows: NDArray[np.int64], n: int) -> Lists:
+        """Return `n` lists of which list i of these stands at `rows[i]` (ascending); the others are empty."""
+        length = np.zeros(n, np.int64)
+        length[rows] = np.diff(self.ptr)
+        return Lists(offsets(length), self.item_idx, self.score)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Proposed items of each user, distinct within a user, with where they came from and what became of them.
+
+    - ptr int64[n + 1], item_idx int32[m]
+    - source_rank int32[m, S]: rank (from 1) that each source gave it, 0: not from that source
+    - source_score float32[m, S]: that source's score, 0 where it is not from it
+    - anchor int32[m]: the item of the user's history that led to it, −1 where none did
+    - score float32[m]: the scorer's value, after adjustments; 0 before scoring
+    - removed_by int8[m]: code of the rule that removed it, 0: kept
+    - sources: the S names; rules: the names behind `removed_by` (code = position + 1)
+    """
+
+    ptr: NDArray[np.int64]
+    item_idx: NDArray[np.int32]
+    source_rank: NDArray[np.int32]
+    source_score: NDArray[np.float32]
+    anchor: NDArray[np.int32]
+    score: NDArray[np.float32]
+    removed_by: NDArray[np.int8]
+    sources: tuple[str, ...]
+    rules: tuple[str, ...] = ()
+
+    @classmethod
+    def from_lists(cls, lists: Lists, source: str, anchor: NDArray[np.int32] | None = None) -> Candidates:
+        """Return the proposals of one source, best first."""
+        m = lists.item_idx.size
+        return cls(
+            lists.ptr,
+            lists.item_idx,
+            lists.rank[:, None],
+            lists.score[:, None],
+            np.full(m, -1, np.int32) if anchor is None else anchor,
+            np.zeros(m, np.float32),
+            np.zeros(m, np.int8),
+            (source,),
+        )
+
+    def __len__(self) -> int:
+        return self.ptr.size - 1
+
+    @cached_property
+    def row(self) -> NDArray[np.int64]:
+        """Return int64[m]: the row (user) of each candidate."""
+        return np.repeat(np.arange(len(self)), np.diff(self.ptr))
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        """Return bool[m]: whether no rule removed the candidate."""
+        return self.removed_by == KEPT
+
+    def remove(self, codes: NDArray[np.int8], rules: Sequence[str]) -> Candidates:
+        """Return the candidates with `codes` int8[m] (0: keep; else position in `rules` + 1) applied to those kept."""
+        shifted = np.where(codes != 0, codes + len(self.rules), 0).astype(np.int8)
+        return replace(
+            self, removed_by=np.where(self.kept, shifted, self.removed_by), rules=(*self.rules, *rules)
+        )
+
+
+class CandidateSource(Protocol):
+    """Proposes items; `name` stands in the trace."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that stands in the trace."""
+
+    def propose(self, request: Request) -> Candidates:
+        """Return proposals for every user of the request, best first, none where it knows nothing of a user."""
+
+
+class Scorer(Protocol):
+    """Gives every candidate one comparable value, larger is better."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that stands in the trace."""
+
+    def can_score(self, request: Request, candidates: Candidates) -> NDArray[np.bool_]:
+        """Return bool[m]: whether there is something to say about each candidate; the others are removed."""
+
+    def score(self, request: Request, candidates: Candidates) -> NDArray[np.float32]:
+        """Return float32[m], finite."""
+
+
+class Adjustment(Protocol):
+    """Changes scores after scoring (freshness, boosts)."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that stands in the trace."""
+
+    def adjust(self, request: Request, candidates: Candidates) -> NDArray[np.float32]:
+        """Return the new scores float32[m], finite."""
+
+
+def offsets(length: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Return int64[n + 1]: where each of n consecutive rows of the given lengths begins, and the end.
+
+    >>> offsets(np.array([2, 0, 3])).tolist()
+    [0, 2, 2, 5]
+    """
+    ptr = np.zeros(length.size + 1, np.int64)
+    np.cumsum(length, out=ptr[1:])
+    return ptr

@@ -154,7 +154,12 @@ def _value(key: str, results: Path) -> str:
             value = value[int(step)] if isinstance(value, list) else value[step]
         except (KeyError, IndexError, TypeError, ValueError):
             raise MarkerError(f"{key}: nothing at {step!r} in {name}.json") from None
-    return format(value, spec)
+    if isinstance(value, dict | list):
+        raise MarkerError(f"{key}: {path!r} is no single figure")
+    try:
+        return format(value, spec)
+    except ValueError:
+        raise MarkerError(f"{key}: {value!r} cannot be written as {spec!r}") from None
 
 
 def _load(path: Path) -> dict[str, Any]:

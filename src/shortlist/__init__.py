@@ -1,1 +1,95 @@
-"""shortlist: recommendations from raw interactions to a served and explained list."""
+"""shortlist: recommendations from raw interactions to a served and explained list.
+
+Names are imported when they are first used, so that `import shortlist` and the command line start fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shortlist import metrics as metrics
+    from shortlist.data import datasets as datasets
+    from shortlist.data import split as split
+    from shortlist.data.dataset import Dataset as Dataset
+    from shortlist.data.features import FeatureTable as FeatureTable
+    from shortlist.data.feedback import Feedback as Feedback
+    from shortlist.data.import_report import ImportReport as ImportReport
+    from shortlist.data.interactions import Interactions as Interactions
+    from shortlist.data.read import check as check
+    from shortlist.data.read import read as read
+    from shortlist.data.recommendations import Recommendations as Recommendations
+    from shortlist.data.vocabulary import Vocabulary as Vocabulary
+    from shortlist.experiments.evaluate import evaluate as evaluate
+    from shortlist.models.matrix_factorization import MatrixFactorization as MatrixFactorization
+    from shortlist.models.model import EmbeddingModel as EmbeddingModel
+    from shortlist.models.model import Model as Model
+    from shortlist.models.model import UserVectors as UserVectors
+    from shortlist.models.popularity import Popularity as Popularity
+    from shortlist.models.wals import WALS as WALS
+    from shortlist.pipeline import Pipeline as Pipeline
+    from shortlist.registry import load as load
+    from shortlist.retrieval.nearest import Nearest as Nearest
+    from shortlist.retrieval.popular import Popular as Popular
+    from shortlist.retrieval.related import RelatedToRecent as RelatedToRecent
+    from shortlist.scoring.model_scorer import ModelScorer as ModelScorer
+    from shortlist.stages import Candidates as Candidates
+    from shortlist.stages import Request as Request
+    from shortlist.threads import num_threads as num_threads
+    from shortlist.threads import set_num_threads as set_num_threads
+
+__version__ = "0.1.0"
+
+# name → module that defines it; "" where the name is itself a module
+_HOME = {
+    "Candidates": "shortlist.stages",
+    "Dataset": "shortlist.data.dataset",
+    "EmbeddingModel": "shortlist.models.model",
+    "FeatureTable": "shortlist.data.features",
+    "Feedback": "shortlist.data.feedback",
+    "ImportReport": "shortlist.data.import_report",
+    "Interactions": "shortlist.data.interactions",
+    "MatrixFactorization": "shortlist.models.matrix_factorization",
+    "Model": "shortlist.models.model",
+    "ModelScorer": "shortlist.scoring.model_scorer",
+    "Nearest": "shortlist.retrieval.nearest",
+    "Pipeline": "shortlist.pipeline",
+    "Popular": "shortlist.retrieval.popular",
+    "Popularity": "shortlist.models.popularity",
+    "Recommendations": "shortlist.data.recommendations",
+    "RelatedToRecent": "shortlist.retrieval.related",
+    "Request": "shortlist.stages",
+    "UserVectors": "shortlist.models.model",
+    "Vocabulary": "shortlist.data.vocabulary",
+    "WALS": "shortlist.models.wals",
+    "check": "shortlist.data.read",
+    "evaluate": "shortlist.experiments.evaluate",
+    "load": "shortlist.registry",
+    "num_threads": "shortlist.threads",
+    "read": "shortlist.data.read",
+    "set_num_threads": "shortlist.threads",
+}
+_MODULES = {
+    "datasets": "shortlist.data.datasets",
+    "errors": "shortlist.errors",
+    "metrics": "shortlist.metrics",
+    "split": "shortlist.data.split",
+}
+
+__all__ = ["__version__", *_HOME, *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        value: Any = import_module(_MODULES[name])
+    elif name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    else:
+        raise AttributeError(f"module 'shortlist' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

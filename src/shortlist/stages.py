@@ -282,6 +282,9 @@ class CandidateSource(Protocol):
     def propose(self, request: Request) -> Candidates:
         """Return proposals for every user of the request, best first, none where it knows nothing of a user."""
 
+    def explain(self, n_liked: int) -> str:
+        """Return why this source proposes an item that `n_liked` people like and that has no anchor."""
+
 
 class Scorer(Protocol):
     """Gives every candidate one comparable value, larger is better."""
@@ -289,6 +292,9 @@ class Scorer(Protocol):
     @property
     def name(self) -> str:
         """Return the name that stands in the trace."""
+
+    def knows(self, request: Request) -> NDArray[np.bool_]:
+        """Return bool[n]: whether there is something to say about each user; the others are unknown."""
 
     def can_score(self, request: Request, candidates: Candidates) -> NDArray[np.bool_]:
         """Return bool[m]: whether there is something to say about each candidate; the others are removed."""

@@ -1,0 +1,231 @@
+"""Pipeline: the only place where the stages meet. Sources propose, rules remove, one scorer scores, re-ranking orders."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self, final
+
+import numpy as np
+
+from shortlist import artifacts
+from shortlist.artifacts import State
+from shortlist.data.memory import Memory, check_on_unknown
+from shortlist.data.recommendations import Recommendations, popular_reason
+from shortlist.errors import ArtifactError, DataError, NonFiniteError, NotFittedError, ParameterError
+from shortlist.models.model import answer, artifact_info, as_ids, require_users
+from shortlist.models.model_stage import ModelStage
+from shortlist.retrieval.merge import merge
+from shortlist.stages import Lists, offsets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from shortlist.data.dataset import Dataset
+    from shortlist.data.memory import Moment, OnUnknown
+    from shortlist.data.vocabulary import Id
+    from shortlist.models.model import Model
+    from shortlist.stages import Adjustment, Candidates, CandidateSource, Request, Scorer
+
+
+@final
+class Pipeline:
+    """Retrieval, scoring and re-ranking as one object with the contract of a model.
+
+    - sources: what proposes candidates (`Nearest`, `RelatedToRecent`, `Popular`, or anything with the methods of
+      `stages.CandidateSource`)
+    - scorer: gives every candidate a value on one scale (`ModelScorer`, or a `stages.Scorer`)
+    - rerank: `stages.Adjustment`s, applied to the scores in this order
+
+    `fit` never changes what it is given: models are cloned and the clones fitted, each distinct object once, unless it is
+    already fitted on the very same data. Fitted parts stand in `sources_`, `scorer_`, `models_`.
+    """
+
+    def __init__(
+        self, sources: Sequence[CandidateSource], scorer: Scorer, rerank: Sequence[Adjustment] = ()
+    ) -> None:
+        if not sources:
+            raise ParameterError("a pipeline needs at least one source of candidates")
+        names = [source.name for source in sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ParameterError(f"two sources are called {twice[0]!r}; give one of them another name=")
+        self.sources = tuple(sources)
+        self.scorer = scorer
+        self.rerank = tuple(rerank)
+
+    def fit(self, dataset: Dataset, *, rng: np.random.Generator | int | None = None) -> Self:
+        """Fit every model that the stages use on `dataset` and return self. Raises what the models raise."""
+        if len(dataset.interactions) == 0:
+            raise DataError("there are no interactions to fit on; see dataset.report for rejected rows")
+        generator = np.random.default_rng(rng)
+        fitted: dict[int, Model] = {}
+        for stage in self._model_stages():
+            if id(stage.model) not in fitted:
+                fitted[id(stage.model)] = _fitted_on(stage.model, dataset, generator)
+        self.models_ = tuple(fitted.values())
+        self.sources_ = tuple(_bound(source, fitted) for source in self.sources)
+        self.scorer_ = _bound(self.scorer, fitted)
+        self.memory_ = dataset.memory
+        self.seed_ = int(rng) if isinstance(rng, int | np.integer) else None
+        return self
+
+    @property
+    def is_fitted(self) -> bool:
+        """Return whether `fit` has been called."""
+        return hasattr(self, "memory_")
+
+    def recommend(
+        self,
+        users: Id | Iterable[Id],
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        items: Iterable[Id] | None = None,
+        exclude: Iterable[Id] | None = None,
+        at: Moment | None = None,
+        context: Mapping[str, Any] | None = None,
+        on_unknown: OnUnknown = "raise",
+    ) -> Recommendations:
+        """Return at most `k` items for each user, best first, with reasons and trace; parameters as `Model.recommend`.
+
+        Raises `NonFiniteError` naming the stage whose scores are not finite.
+        """
+        self._require_fitted()
+        check_on_unknown(on_unknown)
+        if context is not None:
+            raise ParameterError("no stage of this pipeline uses a context; leave context= out")
+        user_ids = as_ids(users)
+        request = self.memory_.request(
+            self.memory_.users.index_of(user_ids), k, exclude_seen=exclude_seen, items=items, exclude=exclude, at=at
+        )
+        known = (request.user_idx >= 0) & self.scorer_.knows(request)
+        if on_unknown == "raise":
+            require_users(self.memory_, user_ids, request.user_idx, known)
+        candidates = self._candidates(request, known)
+        shown = answer(self.memory_, user_ids, request, best_of(candidates, request.k), known, on_unknown)
+        return replace(shown, candidates=candidates, reason_of=self._reasons)
+
+    def candidates(self, request: Request) -> Candidates:
+        """Return all candidates of a request (users unknown to the scorer have none): proposed, sifted and scored."""
+        self._require_fitted()
+        return self._candidates(request, (request.user_idx >= 0) & self.scorer_.knows(request))
+
+    def _candidates(self, request: Request, known: NDArray[np.bool_]) -> Candidates:
+        rows = np.flatnonzero(known)
+        part = request.rows(rows)
+        merged = merge([source.propose(part) for source in self.sources_], len(self.memory_.items))
+        merged = merged.remove(part.eligible.rule_of(merged.row, merged.item_idx), part.eligible.rules)
+        silent = ~self.scorer_.can_score(part, merged)
+        merged = merged.remove(silent.astype(np.int8), (f"no score from {self.scorer_.name}",))
+        scored = replace(merged, score=_finite(self.scorer_.score(part, merged), self.scorer_.name))
+        for step in self.rerank:
+            scored = replace(scored, score=_finite(step.adjust(part, scored), step.name))
+        length = np.zeros(len(request), np.int64)
+        length[rows] = np.diff(scored.ptr)
+        return replace(scored, ptr=offsets(length))
+
+    def _reasons(self, shown: Recommendations) -> list[str]:
+        """Return a sentence for each item shown, taken from the trace: its anchor, else its best-ranking source."""
+        candidates, memory = shown.candidates, shown.memory
+        if candidates is None:
+            raise ParameterError("these recommendations carry no trace")
+        n_items = max(len(memory.items), 1)
+        key = candidates.row * n_items + candidates.item_idx
+        at = np.searchsorted(key, shown.lists.row * n_items + shown.lists.item_idx)
+        users = shown.user_ids.gather(shown.lists.row).to_list()
+        return [
+            popular_reason(int(memory.n_positive[item]))
+            if user in shown.fallback
+            else self._reason(candidates, memory, item, position)
+            for user, item, position in zip(users, shown.lists.item_idx.tolist(), at.tolist(), strict=True)
+        ]
+
+    def _reason(self, candidates: Candidates, memory: Memory, item: int, at: int) -> str:
+        anchor = int(candidates.anchor[at])
+        if anchor >= 0:
+            return f"because you liked {memory.title_of(anchor)}"
+        rank = candidates.source_rank[at]
+        best = min(np.flatnonzero(rank).tolist(), key=lambda s: int(rank[s]))
+        return self.sources_[best].explain(int(memory.n_positive[item]))
+
+    def save(self, path: str | Path) -> Path:
+        """Save the fitted pipeline as an artifact (a folder) and return its path; `shortlist.load` reads it.
+
+        Raises `ArtifactError` when a stage is not one of shortlist's own, or the folder cannot be written.
+        """
+        self._require_fitted()
+        return artifacts.write(path, self.to_state(), artifact_info(self.memory_, self.seed_))
+
+    def to_state(self) -> State:
+        """Return the state: one memory, each model once, and the stages with the position of their model."""
+        self._require_fitted()
+        stages = (*self.sources_, self.scorer_, *self.rerank)
+        parts = {"memory": self.memory_.to_state()}
+        parts |= {f"model.{m}": model.to_state(with_memory=False) for m, model in enumerate(self.models_)}
+        for s, stage in enumerate(stages):
+            if not isinstance(stage, ModelStage):
+                raise ArtifactError(f"{stage!r} cannot be saved: only shortlist's own stages can")
+            parts[f"stage.{s}"] = stage.to_state()
+        uses = [self._model_index(stage) for stage in stages if isinstance(stage, ModelStage)]
+        values = {"n_models": len(self.models_), "n_sources": len(self.sources_), "uses": uses, "seed": self.seed_}
+        return State("Pipeline", values, {}, parts)
+
+    @classmethod
+    def from_state(cls, state: State, class_of: Callable[[str], Any]) -> Self:
+        """Return the fitted pipeline that `to_state` described; `class_of` finds a class by its name."""
+        values, parts = state.values, state.parts
+        memory = Memory.from_state(parts["memory"])
+        saved = [parts[f"model.{m}"] for m in range(values["n_models"])]
+        models = tuple(class_of(part.type).from_state(part, memory) for part in saved)
+        stages = [
+            class_of(parts[f"stage.{s}"].type).from_state(parts[f"stage.{s}"], models[m])
+            for s, m in enumerate(values["uses"])
+        ]
+        n = values["n_sources"]
+        pipeline = cls(stages[:n], stages[n], stages[n + 1 :])
+        pipeline.sources_, pipeline.scorer_ = pipeline.sources, pipeline.scorer
+        pipeline.models_, pipeline.memory_, pipeline.seed_ = models, memory, values["seed"]
+        return pipeline
+
+    def _model_stages(self) -> list[ModelStage]:
+        return [stage for stage in (*self.sources, self.scorer) if isinstance(stage, ModelStage)]
+
+    def _model_index(self, stage: ModelStage) -> int:
+        return next(m for m, model in enumerate(self.models_) if model is stage.model)
+
+    def _require_fitted(self) -> None:
+        if not self.is_fitted:
+            raise NotFittedError("this Pipeline is not fitted; call fit(dataset) first")
+
+    def __repr__(self) -> str:
+        return f"Pipeline(sources={list(self.sources)!r}, scorer={self.scorer!r}, rerank={list(self.rerank)!r})"
+
+
+def best_of(candidates: Candidates, k: int) -> Lists:
+    """Return the k kept candidates of largest score of each user, best first, ties by smaller index."""
+    kept = np.flatnonzero(candidates.kept)
+    row, item, score = candidates.row[kept], candidates.item_idx[kept], candidates.score[kept]
+    order = np.lexsort((item, -score, row))
+    ranked = Lists(offsets(np.bincount(row, minlength=len(candidates))), item[order], score[order])
+    first = ranked.rank <= k
+    length = np.bincount(ranked.row[first], minlength=len(candidates))
+    return Lists(offsets(length), ranked.item_idx[first], ranked.score[first])
+
+
+def _fitted_on(model: Model, dataset: Dataset, rng: np.random.Generator) -> Model:
+    if model.is_fitted and model.memory_.fingerprint == dataset.fingerprint:
+        return model
+    return model.clone().fit(dataset, rng=rng)
+
+
+def _bound(stage: Any, fitted: Mapping[int, Model]) -> Any:
+    return stage.bind(fitted[id(stage.model)]) if isinstance(stage, ModelStage) else stage
+
+
+def _finite(score: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    if not np.isfinite(score).all():
+        raise NonFiniteError(f"{name} gave {int((~np.isfinite(score)).sum())} scores that are NaN or infinite")
+    return score

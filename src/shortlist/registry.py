@@ -1,0 +1,51 @@
+"""The one table of classes that can be named in a configuration and loaded from an artifact."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from shortlist import artifacts
+from shortlist.errors import ArtifactError
+from shortlist.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shortlist.models.model import Model
+
+MODELS = {
+    "MatrixFactorization": "shortlist.models.matrix_factorization:MatrixFactorization",
+    "Popularity": "shortlist.models.popularity:Popularity",
+    "WALS": "shortlist.models.wals:WALS",
+}
+SOURCES = {
+    "Nearest": "shortlist.retrieval.nearest:Nearest",
+    "Popular": "shortlist.retrieval.popular:Popular",
+    "RelatedToRecent": "shortlist.retrieval.related:RelatedToRecent",
+}
+SCORERS = {"ModelScorer": "shortlist.scoring.model_scorer:ModelScorer"}
+CLASSES = MODELS | SOURCES | SCORERS
+
+
+def class_of(name: str) -> Any:
+    """Return the class that the table calls `name`. Raises `ArtifactError` for a name that is not in it."""
+    if name not in CLASSES:
+        raise ArtifactError(f"unknown class {name!r}; this version of shortlist knows {', '.join(sorted(CLASSES))}")
+    module, attribute = CLASSES[name].split(":")
+    return getattr(import_module(module), attribute)
+
+
+def load(path: str | Path) -> Model | Pipeline:
+    """Return the model or pipeline saved at `path`, with the ids, histories and parameters it was saved with.
+
+    Every checksum is verified. Raises `ArtifactError` for a missing, truncated, altered or newer-format artifact.
+    """
+    state, _ = artifacts.read(path)
+    try:
+        if state.type == "Pipeline":
+            return Pipeline.from_state(state, class_of)
+        loaded: Model = class_of(state.type).from_state(state)
+    except (KeyError, TypeError, IndexError) as error:
+        raise ArtifactError(f"{path} was saved by another version of shortlist ({error!r}); fit again") from error
+    return loaded

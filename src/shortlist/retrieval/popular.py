@@ -1,0 +1,34 @@
+"""Popular: the same well-liked items for everybody."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from shortlist.data.recommendations import popular_reason
+from shortlist.models.model_stage import ModelStage, require_count
+from shortlist.models.popularity import Popularity
+from shortlist.stages import Candidates
+
+if TYPE_CHECKING:
+    from shortlist.models.model import Model
+    from shortlist.stages import Request
+
+
+class Popular(ModelStage):
+    """Proposes the `k` most popular items that the user may be shown, by `model` (default: `Popularity()`, counts)."""
+
+    def __init__(self, k: int = 20, model: Model | None = None, name: str | None = None) -> None:
+        self._set(Popularity() if model is None else model, name)
+        self.k = require_count(k, "k")
+
+    def _prepare(self) -> None:
+        """Nothing to derive."""
+
+    def propose(self, request: Request) -> Candidates:
+        """Return the proposals, most popular first."""
+        return Candidates.from_lists(self.model.rank(replace(request, k=self.k)), self.name)
+
+    def explain(self, n_liked: int) -> str:
+        """Return why a person is shown such an item."""
+        return popular_reason(n_liked)

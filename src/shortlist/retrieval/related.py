@@ -1,0 +1,97 @@
+"""RelatedToRecent: items most similar to what the user liked last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, get_args
+
+import numpy as np
+
+from shortlist.errors import ParameterError
+from shortlist.models.model import Measure
+from shortlist.models.model_stage import ModelStage, require_count
+from shortlist.stages import Candidates, Lists, offsets
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from shortlist.models.model import Model
+    from shortlist.stages import History, Request
+
+
+class RelatedToRecent(ModelStage):
+    """For each of the user's last `recent` positive items, proposes the `per_item` most similar ones by `measure`.
+
+    Events below the positive threshold are skipped. An item related to several recent ones counts once, with the
+    most similar (then the most recent) of them as its anchor, which is what "because you liked …" names.
+    Proposals the user has seen stay in the trace, removed by that rule. The similar items of
+    every item are found once, when the pipeline is fitted: O(n_items² · dim) time, O(n_items · per_item) memory.
+    """
+
+    FITTED: ClassVar[tuple[str, ...]] = ("related_idx_", "related_score_")
+
+    related_idx_: NDArray[np.int32]
+    related_score_: NDArray[np.float32]
+
+    def __init__(
+        self,
+        model: Model,
+        recent: int = 10,
+        per_item: int = 10,
+        measure: Measure = "cosine",
+        name: str | None = None,
+    ) -> None:
+        self._set(model, name)
+        self.recent = require_count(recent, "recent")
+        self.per_item = require_count(per_item, "per_item")
+        if measure not in get_args(Measure):
+            raise ParameterError(f"measure={measure!r} is not one of {', '.join(get_args(Measure))}")
+        self.measure: Measure = measure
+
+    def _prepare(self) -> None:
+        known = np.flatnonzero(self.model.known_items_).astype(np.int32)
+        lists = self.model.similar(known, self.per_item, self.measure)
+        shape = (self.model.known_items_.size, self.per_item)
+        self.related_idx_ = np.full(shape, -1, np.int32)
+        self.related_score_ = np.zeros(shape, np.float32)
+        self.related_idx_[known[lists.row], lists.rank - 1] = lists.item_idx
+        self.related_score_[known[lists.row], lists.rank - 1] = lists.score
+
+    def propose(self, request: Request) -> Candidates:
+        """Return the proposals, most similar first, each with its anchor."""
+        row, anchor, age = _recent_positive(request.history, self.model.known_items_, self.recent)
+        item = self.related_idx_[anchor].ravel()
+        score = self.related_score_[anchor].ravel()
+        row, anchor, age = (np.repeat(part, self.per_item) for part in (row, anchor, age))
+        best = _best_of_each(row, item, score, age)
+        best = best[np.lexsort((item[best], -score[best], row[best]))]
+        ptr = offsets(np.bincount(row[best], minlength=len(request)))
+        return Candidates.from_lists(Lists(ptr, item[best], score[best]), self.name, anchor[best])
+
+    def explain(self, n_liked: int) -> str:
+        """Return why a person is shown such an item; every proposal has an anchor, which says more."""
+        return "related to what you liked lately"
+
+
+def _recent_positive(
+    history: History, known: NDArray[np.bool_], recent: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+    """Return (row, item, age from 0) of each user's last `recent` distinct positive items, newest first."""
+    liked = history.where(history.positive & known[history.item_idx])
+    newest_first = np.lexsort((-np.arange(liked.item_idx.size), liked.row))
+    row, item = liked.row[newest_first], liked.item_idx[newest_first]
+    _, first = np.unique(row * known.size + item, return_index=True)
+    first.sort()
+    row, item = row[first], item[first]
+    age = np.arange(row.size) - offsets(np.bincount(row, minlength=len(history)))[row]
+    keep = age < recent
+    return row[keep], item[keep], age[keep]
+
+
+def _best_of_each(
+    row: NDArray[np.int64], item: NDArray[np.int32], score: NDArray[np.float32], age: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the positions of the most similar, then most recent, proposal of each (row, item); −1 items dropped."""
+    order = np.lexsort((age, -score, item, row))
+    order = order[item[order] >= 0]
+    same = (row[order][1:] == row[order][:-1]) & (item[order][1:] == item[order][:-1])
+    return order[np.r_[True, ~same]] if order.size else order

@@ -60,6 +60,8 @@ def write(path: str | Path, state: State, info: Mapping[str, Any]) -> Path:
         _remove_unnamed(folder, set(_files(tree)))
     except OSError as error:
         raise ArtifactError(f"cannot save to {folder}: {error.strerror or error}") from error
+    except (TypeError, ValueError) as error:
+        raise ArtifactError(f"cannot save to {folder}: a value is not plain JSON ({error})") from error
     return folder
 
 

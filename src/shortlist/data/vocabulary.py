@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Id = int | str
+# A column of ids, as the layers that know no frames name it.
+Ids = pl.Series
 MAX_SHOWN = 5
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, final, get_args, runtime_checkable
 
 import numpy as np
-import polars as pl
 
 from shortlist import artifacts
 from shortlist.artifacts import State
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from shortlist.data.dataset import Dataset
     from shortlist.data.memory import Moment
-    from shortlist.data.vocabulary import Id
+    from shortlist.data.vocabulary import Id, Ids
     from shortlist.stages import Request
 
 Measure = Literal["cosine", "dot", "euclidean"]
@@ -49,7 +48,7 @@ class UserVectors:
     vectors: NDArray[np.float32]
     offsets: NDArray[np.float32]
     known: NDArray[np.bool_]
-    user_ids: pl.Series
+    user_ids: Ids
     history: History
 
 
@@ -306,7 +305,7 @@ class Model(ABC):
 
     @final
     def _require_known(
-        self, known: NDArray[np.bool_], index: NDArray[np.int32], ids: pl.Series, what: str
+        self, known: NDArray[np.bool_], index: NDArray[np.int32], ids: Ids, what: str
     ) -> None:
         missing = index[~known[index]]
         if missing.size:
@@ -354,13 +353,13 @@ def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return (vectors / np.where(norm > 0, norm, 1.0)[:, None]).astype(np.float32)
 
 
-def as_ids(ids: Id | Iterable[Id]) -> pl.Series:
+def as_ids(ids: Id | Iterable[Id]) -> Ids:
     """Return one id or several as a Series."""
     return id_series([ids] if isinstance(ids, int | str | np.integer) else ids)
 
 
 def require_users(
-    memory: Memory, user_ids: pl.Series, user_idx: NDArray[np.int32], known: NDArray[np.bool_]
+    memory: Memory, user_ids: Ids, user_idx: NDArray[np.int32], known: NDArray[np.bool_]
 ) -> None:
     """Raise `UnknownIdError` unless all users are known, saying which are not in the data and which have no vector."""
     outside = np.flatnonzero(user_idx < 0)
@@ -378,7 +377,7 @@ def require_users(
 
 def answer(
     memory: Memory,
-    user_ids: pl.Series,
+    user_ids: Ids,
     request: Request,
     lists: Lists,
     known: NDArray[np.bool_],
@@ -414,7 +413,7 @@ def popular_lists(memory: Memory, request: Request) -> Lists:
 
 
 def shortfalls(
-    user_ids: pl.Series, request: Request, lists: Lists, skipped: NDArray[np.bool_]
+    user_ids: Ids, request: Request, lists: Lists, skipped: NDArray[np.bool_]
 ) -> dict[Id, str]:
     """Return for each user with fewer than k items the reason why."""
     length = np.diff(lists.ptr)

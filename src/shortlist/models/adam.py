@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.floating[Any]]
+
 
 class Adam:
-    """Adam over a fixed list of float64 arrays, which `step` changes in place.
+    """Adam over a fixed list of float arrays, which `step` changes in place.
 
     Kingma and Ba 2015, in the form of the note that ends their section 2, which TensorFlow and Keras use:
     `step_t = learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t)` and `x -= step_t * m / (sqrt(v) + epsilon)`.
@@ -29,9 +31,9 @@ class Adam:
         self.beta2 = beta2
         self.epsilon = epsilon
         self._t = 0
-        self._moments: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+        self._moments: list[tuple[Floats, Floats]] = []
 
-    def step(self, arrays: Sequence[NDArray[np.float64]], gradients: Sequence[NDArray[np.float64]]) -> None:
+    def step(self, arrays: Sequence[Floats], gradients: Sequence[Floats]) -> None:
         """Move each of `arrays` one step down its gradient; the same arrays, in the same order, every time."""
         if not self._moments:
             self._moments = [(np.zeros_like(a), np.zeros_like(a)) for a in arrays]

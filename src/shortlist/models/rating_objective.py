@@ -2,15 +2,16 @@
 
 With centred ratings y (rating minus the item's mean) and the error e = w_u . x_i + b_u + c_i - y:
 
-    J = 1/2 sum_rated e^2 + 1/2 sum_u (p_u |w_u|^2 + q_u b_u^2) + 1/2 sum_i (r_i |x_i|^2 + s_i c_i^2)
+    J = 1/2 sum_rated e^2 + 1/2 sum_u n_u^v (reg |w_u|^2 + bias_reg b_u^2)
+                          + 1/2 sum_i n_i^v (reg |x_i|^2 + bias_reg c_i^2)
 
-where the penalty of a row with n ratings is `reg * n**exponent`. The course's form has exponent 0, q = 0 and no c.
+where n is the row's number of ratings and v the `exponent`. The course's form has v = 0, bias_reg = 0 and no c.
 A model without item bias keeps c at 0 throughout.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -19,8 +20,6 @@ from shortlist import threads
 from shortlist.kernels import ratings as kernels
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
@@ -40,23 +39,32 @@ class Factors(NamedTuple):
 
 
 class Penalty(NamedTuple):
-    """The penalty of each row: users, user_bias float64[n_users]; items, item_bias float64[n_items]; all >= 0."""
+    """What the parameters cost: `reg` and `bias_reg` >= 0, times a scale for each row.
 
-    users: NDArray[np.float64]
-    user_bias: NDArray[np.float64]
-    items: NDArray[np.float64]
-    item_bias: NDArray[np.float64]
+    user_scale float64[n_users] and item_scale float64[n_items] are n**exponent.
+    """
+
+    reg: float
+    bias_reg: float
+    user_scale: NDArray[np.float64]
+    item_scale: NDArray[np.float64]
 
     @classmethod
     def of(cls, ratings: sparse.csr_array, *, reg: float, bias_reg: float, exponent: float) -> Penalty:
-        """Return `reg * n**exponent` for each row of factors and `bias_reg * n**exponent` for each bias.
+        """Return the penalty whose scales are the rows' numbers of stored ratings to the power `exponent`."""
+        by_item = np.bincount(ratings.indices, minlength=ratings.shape[1])
+        return cls(
+            reg,
+            bias_reg,
+            frequency_scale(np.diff(ratings.indptr), exponent),
+            frequency_scale(by_item, exponent),
+        )
 
-        n is the number of stored ratings of the user or item; a row without ratings counts as n = 1, so that an
-        exponent <= 0 stays finite (such a row is 0 at every optimum with a positive penalty).
-        """
-        by_user = np.maximum(np.diff(ratings.indptr), 1) ** exponent
-        by_item = np.maximum(np.bincount(ratings.indices, minlength=ratings.shape[1]), 1) ** exponent
-        return cls(reg * by_user, bias_reg * by_user, reg * by_item, bias_reg * by_item)
+
+def frequency_scale(n: NDArray[np.integer[Any]], exponent: float) -> NDArray[np.float64]:
+    """Return n**exponent, float64, with n = 1 for a row without ratings (it is 0 at the optimum anyway)."""
+    scale: NDArray[np.float64] = np.maximum(n, 1).astype(np.float64) ** exponent
+    return scale
 
 
 def residuals(ratings: sparse.csr_array, factors: Factors) -> NDArray[np.float64]:
@@ -88,7 +96,7 @@ def gradient(
 ) -> Factors:
     """Return dJ/dw, dJ/db, dJ/dx, dJ/dc, float64, shaped as `factors`; dJ/dc is 0 when `item_bias` is False.
 
-    dJ/dw_u = sum_i e_ui x_i + p_u w_u,  dJ/db_u = sum_i e_ui + q_u b_u, and the mirror for items.
+    dJ/dw_u = sum_i e_ui x_i + reg n_u^v w_u,  dJ/db_u = sum_i e_ui + bias_reg n_u^v b_u, and the mirror for items.
     """
     return error_gradient(ratings, residuals(ratings, factors), factors, penalty, item_bias=item_bias)
 
@@ -96,10 +104,10 @@ def gradient(
 def error_objective(error: NDArray[np.float64], factors: Factors, penalty: Penalty) -> float:
     """Return J where the `error` of each rating is known already."""
     w, b, x, c = factors
-    penalties = penalty.users @ np.square(w).sum(axis=1, dtype=np.float64)
-    penalties += penalty.items @ np.square(x).sum(axis=1, dtype=np.float64)
-    penalties += penalty.user_bias @ np.square(b) + penalty.item_bias @ np.square(c)
-    return 0.5 * float(np.square(error).sum() + penalties)
+    reg, bias_reg, user_scale, item_scale = penalty
+    users = reg * np.square(w).sum(axis=1, dtype=np.float64) + bias_reg * np.square(b, dtype=np.float64)
+    items = reg * np.square(x).sum(axis=1, dtype=np.float64) + bias_reg * np.square(c, dtype=np.float64)
+    return 0.5 * float(np.square(error).sum() + user_scale @ users + item_scale @ items)
 
 
 def error_gradient(
@@ -113,10 +121,10 @@ def error_gradient(
     """Return the gradient where the `error` of each rating is known already."""
     errors = sparse.csr_array((error, ratings.indices, ratings.indptr), shape=ratings.shape)
     w, b, x, c = factors
-    of_c = errors.sum(axis=0) + penalty.item_bias * c if item_bias else np.zeros(c.size)
+    reg, bias_reg, user_scale, item_scale = penalty
     return Factors(
-        errors @ x + penalty.users[:, None] * w,
-        errors.sum(axis=1) + penalty.user_bias * b,
-        errors.T @ w + penalty.items[:, None] * x,
-        of_c,
+        errors @ x + reg * user_scale[:, None] * w,
+        errors.sum(axis=1) + bias_reg * user_scale * b,
+        errors.T @ w + reg * item_scale[:, None] * x,
+        errors.sum(axis=0) + bias_reg * item_scale * c if item_bias else np.zeros(c.size),
     )

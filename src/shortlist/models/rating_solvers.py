@@ -6,20 +6,30 @@ A generator yields J before each of its epochs, and for ever: `descend` draws fr
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shortlist.errors import NonFiniteError
 from shortlist.kernels import ratings as kernels
 from shortlist.models.adam import Adam
-from shortlist.models.rating_objective import Factors, Penalty, error_gradient, error_objective, objective, residuals
+from shortlist.models.rating_objective import (
+    Factors,
+    Penalty,
+    error_gradient,
+    error_objective,
+    objective,
+    residuals,
+)
+from shortlist.models.row_systems import solve_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
     from scipy import sparse
+
+    Floats = NDArray[np.floating[Any]]
 
 
 def descend(steps: Iterator[float], n_epochs: int, tol: float = 0.0) -> NDArray[np.float64]:
@@ -45,6 +55,76 @@ def _diverged(epoch: int) -> str:
     return (
         f"the objective is not finite after epoch {epoch}: the steps diverge. "
         "Lower learning_rate, or raise reg if it is near 0"
+    )
+
+
+def als(ratings: sparse.csr_array, factors: Factors, penalty: Penalty, *, item_bias: bool) -> Iterator[float]:
+    """Yield J before each epoch: all items solved exactly given the users, then all users given the items.
+
+    J never rises (but for rounding of the factors' dtype, which is float32 or float64). Users come last, so
+    that a user's vector is exactly what folding in the same ratings gives. Raises `ParameterError` for a
+    singular system, which needs reg = 0.
+    """
+    by_item = ratings.T.tocsr()
+    reg, bias_reg = penalty.reg, penalty.bias_reg
+    w, b, x, c = factors
+    while True:
+        yield objective(ratings, factors, penalty)
+        if item_bias:
+            x[:], c[:] = half_step(by_item, w, b, reg, bias_reg, penalty.item_scale, row="item")
+        else:
+            x[:] = half_step_without_bias(by_item, w, b, reg, penalty.item_scale, row="item")
+        w[:], b[:] = half_step(ratings, x, c, reg, bias_reg, penalty.user_scale, row="user")
+
+
+def half_step(
+    rows: sparse.csr_array,
+    vectors: Floats,
+    offsets: Floats,
+    reg: float,
+    bias_reg: float,
+    scale: NDArray[np.float64],
+    *,
+    row: str,
+) -> tuple[Floats, Floats]:
+    """Return the vectors [n_rows, dim] and biases [n_rows] that minimise J for each of `rows`, jointly and exactly.
+
+    `rows` is the CSR of centred ratings [n_rows, n_others]; the others have `vectors` [n_others, dim] and biases
+    `offsets` [n_others]. Row r minimises 1/2 sum_j (z . v_j + a + o_j - y_j)^2 + scale_r/2 (reg |z|^2 + bias_reg a^2):
+    a row without ratings gets zeros. The bias is one more coordinate, whose vector entry is always 1.
+    """
+    dim = vectors.shape[1]
+    with_one = np.hstack([vectors, np.ones((len(vectors), 1), vectors.dtype)])
+    penalised = np.append(np.full(dim, reg), bias_reg)
+    solved = _solve(rows, with_one, offsets, penalised, scale, row)
+    return solved[:, :dim], solved[:, dim]
+
+
+def half_step_without_bias(
+    rows: sparse.csr_array,
+    vectors: Floats,
+    offsets: Floats,
+    reg: float,
+    scale: NDArray[np.float64],
+    *,
+    row: str,
+) -> Floats:
+    """Return the vectors of `half_step` for rows that have no bias of their own."""
+    return _solve(rows, vectors, offsets, np.full(vectors.shape[1], reg), scale, row)
+
+
+def _solve(
+    rows: sparse.csr_array,
+    vectors: Floats,
+    offsets: Floats,
+    penalised: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    row: str,
+) -> Floats:
+    target = rows.data - offsets[rows.indices]
+    weight = np.ones_like(target)
+    return solve_rows(
+        rows.indptr, rows.indices, weight, target, vectors, base=0.0, reg=scale, penalised=penalised, row=row
     )
 
 
@@ -76,18 +156,31 @@ def sgd(
     stay as they are. Serial: the result does not depend on the number of threads.
     """
     user_idx = np.repeat(np.arange(ratings.shape[0], dtype=np.int32), np.diff(ratings.indptr))
-    decay = [np.float32(p) for p in _penalty_per_rating(ratings, penalty)]
+    decay = _penalty_per_rating(ratings, penalty)
     for epoch in itertools.count():
         yield objective(ratings, factors, penalty)
         step = np.float32(learning_rate * max(0.0, 1 - epoch / n_epochs))
-        order = rng.permutation(ratings.nnz)
         kernels.sgd_epoch(
-            order, user_idx, ratings.indices, ratings.data, *factors, *decay, step, step * np.float32(item_bias)
+            rng.permutation(ratings.nnz),
+            user_idx,
+            ratings.indices,
+            ratings.data,
+            *factors,
+            *decay,
+            step,
+            step * np.float32(item_bias),
         )
 
 
-def _penalty_per_rating(ratings: sparse.csr_array, penalty: Penalty) -> Iterator[NDArray[np.float64]]:
-    of_user = np.maximum(np.diff(ratings.indptr), 1)
-    of_item = np.maximum(np.bincount(ratings.indices, minlength=ratings.shape[1]), 1)
-    for p, n in zip(penalty, (of_user, of_user, of_item, of_item), strict=True):
-        yield p / n
+def _penalty_per_rating(
+    ratings: sparse.csr_array, penalty: Penalty
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return the penalty of w, b, x, c of each row, divided by the row's number of ratings."""
+    of_user = penalty.user_scale / np.maximum(np.diff(ratings.indptr), 1)
+    of_item = penalty.item_scale / np.maximum(np.bincount(ratings.indices, minlength=ratings.shape[1]), 1)
+    w, b, x, c = (
+        (strength * per_rating).astype(np.float32)
+        for per_rating in (of_user, of_item)
+        for strength in (penalty.reg, penalty.bias_reg)
+    )
+    return w, b, x, c

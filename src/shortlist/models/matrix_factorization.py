@@ -1,0 +1,283 @@
+"""MatrixFactorization: ratings explained by a few latent factors of users and items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, get_args
+
+import numpy as np
+
+from shortlist import threads
+from shortlist.errors import ParameterError
+from shortlist.models import rating_solvers
+from shortlist.models.fold_in import at_known_items
+from shortlist.models.mean_normalisation import centred, item_means
+from shortlist.models.model import Model, UserVectors, rank_by_vectors, score_by_vectors
+from shortlist.models.rating_objective import Factors, Penalty, frequency_scale
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from shortlist.data.dataset import Dataset
+    from shortlist.data.vocabulary import Id
+    from shortlist.stages import Lists, Request
+
+Solver = Literal["als", "sgd", "adam"]
+
+
+class Descent(NamedTuple):
+    """What a solver does unless it is told otherwise; `learning_rate` None: it has no such thing."""
+
+    n_epochs: int
+    learning_rate: float | None
+
+
+DESCENTS: dict[str, Descent] = {
+    "als": Descent(n_epochs=10, learning_rate=None),
+    "sgd": Descent(n_epochs=30, learning_rate=0.05),
+    "adam": Descent(n_epochs=200, learning_rate=0.1),
+}
+
+
+class MatrixFactorization(Model):
+    """Predicts the rating w_u · x_i + b_u + c_i + μ_i; the course's collaborative filtering, and what improves it.
+
+    Minimises J = ½ Σ_rated (ŷ − y)² + ½ Σ_u n_u^ν (reg ‖w_u‖² + bias_reg b_u²) + ½ Σ_i n_i^ν (reg ‖x_i‖² +
+    bias_reg c_i²), with n the number of ratings of the user or item and ν = `reg_exponent`. μ_i is the item's mean
+    in the training data, shrunk to the global mean (`item_means`). Of several ratings of a pair the last counts.
+
+    - dim ≥ 1: length of w and x
+    - reg, bias_reg ≥ 0: penalties of factors and of biases; reg_exponent ν in [0, 1]: 0 penalises every user and
+      item alike, 1 in proportion to their ratings
+    - item_bias: learn c; otherwise it is 0
+    - mean_shrinkage ≥ 0: how many ratings at the global mean each item starts with
+    - solver: "als" solves [w; b] (then [x; c]) of each row jointly and exactly, in parallel; "sgd" takes a step a
+      rating, serially; "adam" takes one step an epoch down the full gradient, in float64
+    - n_epochs ≥ 0, learning_rate > 0: None for the solver's own (`DESCENTS`); als has no learning rate
+    - tol > 0 (als only): stop once an epoch lowers J by no more than this share of J; None never does
+    - init_std > 0: w, b and x start as normal numbers of this standard deviation, c at 0
+    - min_ratings: items with fewer training ratings are predicted, but not put on lists
+
+    An item without ratings takes the global mean, a user without ratings w = b = 0; both are unknown. Needs
+    `kind="ratings"`. `course` is the course's own setting. Fitted: `item_factors_` float32[n_items, dim] (x),
+    `item_offsets_` float32[n_items] (c + μ), `user_factors_` (w), `user_offsets_` (b), `global_mean_`, and
+    `objective_history_` float64[epochs + 1]: J before the first epoch and after each.
+
+    Cost of an als epoch: O(nnz dim² + n_users dim³) at most, far less for rows with fewer than dim ratings.
+    Sources: the course (Ng, Machine Learning Specialization, course 3 week 2) for J; Koren, Bell and Volinsky 2009
+    for biases; Zhou et al. 2008 for weighting the penalty by n (there ν = 1).
+
+    Defaults: of dim 8–24, ν 0–.65 and penalties around each optimum, the best RMSE on held-out parts of the
+    *training* side of the first of five folds of MovieLens small, where dim 16 gives all but .0005 of dim 24's.
+    Ten als epochs come within .001 of the RMSE of twenty. `min_ratings`: see `benchmarks/bench_explicit.py`.
+    """
+
+    FITTED: ClassVar[tuple[str, ...]] = (
+        "item_factors_",
+        "item_offsets_",
+        "user_factors_",
+        "user_offsets_",
+        "global_mean_",
+        "objective_history_",
+    )
+    predicts_ratings: ClassVar[bool] = True
+
+    item_factors_: NDArray[np.float32]
+    item_offsets_: NDArray[np.float32]
+    user_factors_: NDArray[np.float32]
+    user_offsets_: NDArray[np.float32]
+    global_mean_: float
+    objective_history_: NDArray[np.float64]
+
+    def __init__(
+        self,
+        dim: int = 16,
+        *,
+        reg: float = 3.0,
+        bias_reg: float = 2.0,
+        reg_exponent: float = 0.35,
+        item_bias: bool = True,
+        mean_shrinkage: float = 20.0,
+        solver: Solver = "als",
+        n_epochs: int | None = None,
+        learning_rate: float | None = None,
+        tol: float | None = None,
+        init_std: float = 0.1,
+        min_ratings: int = 3,
+    ) -> None:
+        self.dim = _whole("dim", dim, least=1)
+        self.reg = _number("reg", reg)
+        self.bias_reg = _number("bias_reg", bias_reg)
+        self.reg_exponent = _number("reg_exponent", reg_exponent, most=1)
+        self.item_bias = item_bias
+        self.mean_shrinkage = _number("mean_shrinkage", mean_shrinkage)
+        self.solver = solver
+        self.n_epochs = n_epochs if n_epochs is None else _whole("n_epochs", n_epochs, least=0)
+        self.learning_rate = (
+            learning_rate if learning_rate is None else _number("learning_rate", learning_rate, above=True)
+        )
+        self.tol = tol if tol is None else _number("tol", tol, above=True)
+        self.init_std = _number("init_std", init_std, above=True)
+        self.min_ratings = _whole("min_ratings", min_ratings, least=1)
+        self._check_solver()
+
+    def _check_solver(self) -> None:
+        if self.solver not in get_args(Solver):
+            raise ParameterError(f"solver={self.solver!r} is not one of {', '.join(get_args(Solver))}")
+        if self.solver == "als" and self.learning_rate is not None:
+            raise ParameterError('solver="als" solves exactly and takes no learning_rate; leave it out')
+        if self.solver != "als" and self.tol is not None:
+            raise ParameterError(
+                f'tol is for solver="als"; with solver={self.solver!r} the objective may rise first'
+            )
+
+    @classmethod
+    def course(
+        cls, dim: int = 100, reg: float = 1.0, *, n_epochs: int = 200, learning_rate: float = 0.1
+    ) -> Self:
+        """Return the model of the course's lab: plain means, unpenalised user bias, Adam from an N(0, 1) start.
+
+        J is ½ Σ (w·x + b + μ − y)² + reg/2 (Σ‖w‖² + Σ‖x‖²), and every rated item may be on a list.
+        """
+        return cls(
+            dim,
+            reg=reg,
+            bias_reg=0.0,
+            reg_exponent=0.0,
+            item_bias=False,
+            mean_shrinkage=0.0,
+            solver="adam",
+            n_epochs=n_epochs,
+            learning_rate=learning_rate,
+            init_std=1.0,
+            min_ratings=1,
+        )
+
+    def _fit(self, dataset: Dataset, rng: np.random.Generator) -> None:
+        dataset.feedback.require_ratings(type(self).__name__)
+        raw = dataset.interactions.matrix("last")
+        means = item_means(raw, self.mean_shrinkage)
+        ratings = centred(raw, means, np.float64 if self.solver == "adam" else np.float32)
+        factors = self._start(ratings, rng)
+        with threads.single_blas():
+            self.objective_history_ = self._descend(ratings, factors, rng)
+        self.user_factors_, self.user_offsets_, self.item_factors_, bias = (
+            np.ascontiguousarray(part, np.float32) for part in factors
+        )
+        self.item_offsets_ = (means + bias).astype(np.float32)
+        self.global_mean_ = float(raw.data.mean(dtype=np.float64))
+        n = np.bincount(raw.indices, minlength=raw.shape[1])
+        self.known_users_, self.known_items_ = np.diff(raw.indptr) > 0, n > 0
+        self.listed_items_ = n >= self.min_ratings
+
+    def _start(self, ratings: sparse.csr_array, rng: np.random.Generator) -> Factors:
+        n_users, n_items = ratings.shape
+        rated = np.bincount(ratings.indices, minlength=n_items) > 0
+        users, user_bias, items = (
+            self.init_std * rng.standard_normal(size)
+            for size in ((n_users, self.dim), n_users, (n_items, self.dim))
+        )
+        users[np.diff(ratings.indptr) == 0] = 0
+        user_bias[np.diff(ratings.indptr) == 0] = 0
+        items[~rated] = 0
+        return Factors(*(part.astype(ratings.dtype) for part in (users, user_bias, items, np.zeros(n_items))))
+
+    def _descend(
+        self, ratings: sparse.csr_array, factors: Factors, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        own = DESCENTS[self.solver]
+        n_epochs = own.n_epochs if self.n_epochs is None else self.n_epochs
+        penalty = Penalty.of(ratings, reg=self.reg, bias_reg=self.bias_reg, exponent=self.reg_exponent)
+        steps: Iterator[float]
+        if self.solver == "als":
+            steps = rating_solvers.als(ratings, factors, penalty, item_bias=self.item_bias)
+        else:
+            rate = self.learning_rate or own.learning_rate or 0.0
+            settings: dict[str, Any] = {"learning_rate": rate, "item_bias": self.item_bias}
+            if self.solver == "sgd":
+                steps = rating_solvers.sgd(ratings, factors, penalty, n_epochs=n_epochs, rng=rng, **settings)
+            else:
+                steps = rating_solvers.adam(ratings, factors, penalty, **settings)
+        return rating_solvers.descend(steps, n_epochs, self.tol or 0.0)
+
+    def user_vectors(self, user_idx: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return vectors float32[n, dim] and offsets float32[n] (b) of known users (positions ≥ 0)."""
+        return self.user_factors_[user_idx], self.user_offsets_[user_idx]
+
+    def fold_in_users(self, events: Dataset) -> UserVectors:
+        """Return vectors of the users of `events` from their ratings there, the items staying as they are.
+
+        One exact half-step of the objective ([w; b] jointly), whatever the solver was: for an "als" fit and a user of
+        its training data it gives their own vector. Items are matched by id; ratings of items that the model does
+        not know say nothing, and a user with no other is unknown. The model is not changed; user ids are those of
+        `events` and need not be new. Raises `DataError` unless these are ratings on the training scale,
+        `ParameterError` where reg is 0 and the ratings of a user leave their vector open.
+        """
+        self._require_fitted()
+        log = at_known_items(events, self.memory_)
+        ratings = log.where(self.known_items_[log.item_idx]).matrix("last")
+        n = np.diff(ratings.indptr)
+        with threads.single_blas():
+            vectors, offsets = rating_solvers.half_step(
+                ratings,
+                self.item_factors_,
+                self.item_offsets_,
+                self.reg,
+                self.bias_reg,
+                frequency_scale(n, self.reg_exponent),
+                row="user at position",
+            )
+        return UserVectors(
+            np.ascontiguousarray(vectors),
+            np.ascontiguousarray(offsets),
+            n > 0,
+            events.users.ids,
+            log.history(),
+        )
+
+    def predict(self, users: Iterable[Id], items: Iterable[Id], *, clip: bool = True) -> NDArray[np.float32]:
+        """Return float32[m]: the predicted rating of each pair (users[p], items[p]), also where one is unknown.
+
+        An unknown user's prediction is the item's (μ_i + c_i), an unknown item's is the global mean and the user's
+        b_u. `clip` keeps predictions on the rating scale, which `score` does not. Raises `ParameterError` for
+        unequal lengths.
+        """
+        self._require_fitted()
+        user_idx, item_idx = self.memory_.users.index_of(users), self.memory_.items.index_of(items)
+        if user_idx.size != item_idx.size:
+            raise ParameterError(f"predict takes pairs: got {user_idx.size} users and {item_idx.size} items")
+        user_known, item_known = user_idx >= 0, item_idx >= 0
+        of_item = np.where(item_known, self.item_offsets_[item_idx], np.float32(self.global_mean_))
+        rating = of_item + np.where(user_known, self.user_offsets_[user_idx], np.float32(0))
+        both = user_known & item_known
+        rating[both] = self._score(user_idx[both], item_idx[both])
+        return np.clip(rating, *(self.memory_.feedback.scale or (None, None))) if clip else rating
+
+    def _rank(self, request: Request) -> Lists:
+        vectors, offsets = self.user_vectors(request.user_idx)
+        return rank_by_vectors(vectors, offsets, self, self.listed_items_, request)
+
+    def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
+        return score_by_vectors(self, user_idx, item_idx)
+
+    def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
+        return rank_by_vectors(users.vectors, users.offsets, self, self.listed_items_, request)
+
+    def _similarity_vectors(self) -> NDArray[np.float32]:
+        return self.item_factors_
+
+
+def _whole(name: str, value: Any, *, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ParameterError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return int(value)
+
+
+def _number(name: str, value: Any, *, most: float = np.inf, above: bool = False) -> float:
+    number = not isinstance(value, bool) and isinstance(value, int | float | np.integer | np.floating)
+    if not (number and np.isfinite(value) and 0 <= value <= most) or (above and value == 0):
+        low, high = ("above" if above else "at least"), f" and at most {most:g}" if most < np.inf else ""
+        raise ParameterError(f"{name} must be a number {low} 0{high}, got {value!r}")
+    return float(value)

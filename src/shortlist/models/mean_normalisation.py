@@ -1,0 +1,48 @@
+"""Mean normalisation: each item's mean rating is taken off before the factors are learned, and added back after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def item_means(ratings: sparse.csr_array, shrinkage: float) -> NDArray[np.float64]:
+    """Return mu_i = (sum of the item's ratings + shrinkage * global mean) / (n_i + shrinkage), float64[n_items].
+
+    `shrinkage` >= 0 counts as that many ratings at the global mean: 0 gives plain means, under which one rating of
+    5 makes an item the best of all. An item without ratings takes the global mean; so does every item for an
+    infinite `shrinkage`. `ratings` is the CSR [n_users, n_items]; without any rating every mean is 0.
+    Cost: O(nnz + n_items).
+
+    The course's example, where Eve rated nothing: the first film's ratings 5, 5, 0, 0 give 2.5.
+
+    >>> films = np.array([[5.0, 5, 0, 0], [5, 2, 4, 1]])
+    >>> by_user = sparse.csr_array((films.T.ravel(), (np.repeat(range(4), 2), np.tile([0, 1], 4))), shape=(5, 3))
+    >>> item_means(by_user, shrinkage=0.0).tolist()  # the third film has no rating: 22 / 8
+    [2.5, 3.0, 2.75]
+    >>> item_means(by_user, shrinkage=4.0).tolist()  # (10 + 11) / 8, (12 + 11) / 8
+    [2.625, 2.875, 2.75]
+    """
+    n_items = ratings.shape[1]
+    if ratings.nnz == 0:
+        return np.zeros(n_items)
+    values = ratings.data.astype(np.float64)
+    overall = values.mean()
+    n = np.bincount(ratings.indices, minlength=n_items)
+    # Shrinking the deviations, instead of adding ratings, also holds for an infinite shrinkage.
+    deviations = np.bincount(ratings.indices, values - overall, minlength=n_items)
+    means: NDArray[np.float64] = overall + deviations / np.maximum(n + shrinkage, 1)
+    return means
+
+
+def centred(
+    ratings: sparse.csr_array, means: NDArray[np.floating[Any]], dtype: type[np.float32 | np.float64]
+) -> sparse.csr_array:
+    """Return the ratings minus the mean of their item, as a CSR of `dtype` and the same structure."""
+    data = (ratings.data - means[ratings.indices]).astype(dtype)
+    return sparse.csr_array((data, ratings.indices, ratings.indptr), shape=ratings.shape)

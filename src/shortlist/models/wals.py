@@ -1,0 +1,180 @@
+"""WALS: weighted alternating least squares, for likes, clicks and purchases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from shortlist.errors import DataError
+from shortlist.models.fold_in import at_known_items
+from shortlist.models.model import Model, UserVectors, rank_by_vectors, score_by_vectors
+from shortlist.models.parameters import number, one_of, whole
+from shortlist.models.weighted_squares import Loss, Observed, Unobserved, half_step
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from shortlist.data.dataset import Dataset
+    from shortlist.data.interactions import Interactions
+    from shortlist.data.memory import Memory
+    from shortlist.data.vocabulary import Ids
+    from shortlist.stages import Lists, Request
+
+
+@dataclass(frozen=True, eq=False)
+class ItemVectors:
+    """Vectors of items in a model's space; what `fold_in_items` returns.
+
+    vectors float32[n, d]; known bool[n]: false where there was nothing to make a vector from.
+    """
+
+    vectors: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    item_ids: Ids
+
+
+class WALS(Model):
+    """Scores u·v such that it is near 1 for positive pairs and near 0 for all others, weighed against each other.
+
+    Minimises Σ_positive w (1 - u·v)² + w0 Σ_unobserved (u·v)² + Σ_u λ_u |u|² + Σ_i λ_i |v|², where
+    λ_u = reg (Σ_i w_ui + w0 |I|)^ν, and the mirror for items (`weighted_squares` has the formulas and sources).
+
+    - dim >= 1: length of the vectors. More is better until data runs out: quality and cost both grow
+    - unobserved_weight w0 >= 0: of a pair without a positive event, against 1 for a positive one
+    - reg >= 0, reg_exponent ν >= 0: the penalty λ; ν = 1 penalises in proportion to activity, 0 everybody alike
+    - alpha >= 0: w = 1 + alpha * value of the pair: the sum of its events' values; with ratings or labels the
+      value of its last positive event
+    - unobserved: "all" puts w0 on positive pairs too (Rendle et al. 2021), "complement" does not (Hu et al. 2008)
+    - n_epochs >= 1: one epoch solves the items, then the users, exactly
+    - init_std > 0: user vectors start as normal numbers with this standard deviation over √dim
+
+    An event is positive as the data declares (`positive_from`); a pair is when one of its events is. What is seen but
+    not positive counts as unobserved. Users and items without a positive pair have no vector and are unknown.
+    Fitted: `item_factors_` float32[n_items, dim], `user_factors_` float32[n_users, dim], `item_offsets_` (zeros). The
+    users are solved last, so folding in the events of a training user gives that user's vector.
+
+    Cost of an epoch: see `weighted_squares.half_step`. Memory: the factors, and 16 matrices of dim × dim.
+    Raises `DataError` for data without a positive event.
+    """
+
+    FITTED: ClassVar[tuple[str, ...]] = ("item_factors_", "item_offsets_", "user_factors_")
+
+    item_factors_: NDArray[np.float32]
+    item_offsets_: NDArray[np.float32]
+    user_factors_: NDArray[np.float32]
+
+    def __init__(
+        self,
+        dim: int = 64,
+        *,
+        unobserved_weight: float = 0.1,
+        reg: float = 0.01,
+        reg_exponent: float = 1.0,
+        alpha: float = 0.0,
+        unobserved: Unobserved = "all",
+        n_epochs: int = 12,
+        init_std: float = 0.1,
+    ) -> None:
+        self.dim = whole("dim", dim, least=1)
+        self.unobserved_weight = number("unobserved_weight", unobserved_weight)
+        self.reg = number("reg", reg)
+        self.reg_exponent = number("reg_exponent", reg_exponent)
+        self.alpha = number("alpha", alpha)
+        self.unobserved = one_of("unobserved", unobserved, Unobserved)
+        self.n_epochs = whole("n_epochs", n_epochs, least=1)
+        self.init_std = number("init_std", init_std, above_zero=True)
+
+    @property
+    def loss(self) -> Loss:
+        """Return the objective that the parameters describe."""
+        return Loss(self.unobserved_weight, self.unobserved, self.reg, self.reg_exponent)
+
+    def _fit(self, dataset: Dataset, rng: np.random.Generator) -> None:
+        by_user = Observed.of(self._weights(dataset.interactions))
+        if by_user.weights.nnz == 0:
+            raise DataError(_no_positives(dataset))
+        by_item = by_user.transposed()
+        self.known_users_ = np.diff(by_user.weights.indptr) > 0
+        self.known_items_ = self.listed_items_ = np.diff(by_item.weights.indptr) > 0
+        users = rng.standard_normal((len(self.known_users_), self.dim), np.float32)
+        users *= np.float32(self.init_std / np.sqrt(self.dim)) * self.known_users_[:, None]
+        self.user_factors_ = users
+        for _ in range(self.n_epochs):
+            self.item_factors_ = half_step(by_item, self.user_factors_, self.loss, row="item at position")
+            self.user_factors_ = half_step(by_user, self.item_factors_, self.loss, row="user at position")
+        self.item_offsets_ = np.zeros(len(self.item_factors_), np.float32)
+
+    def _weights(self, log: Interactions) -> sparse.csr_array:
+        """Return w of the positive pairs, float32 CSR [n_users, n_items]."""
+        events = log.where(log.positive)
+        weights = events.matrix("sum" if log.feedback.kind == "events" else "last")
+        weights.data = 1 + np.float32(self.alpha) * weights.data
+        return weights
+
+    def user_vectors(self, user_idx: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return vectors float32[n, dim] and offsets float32[n] (zeros) of known users (positions ≥ 0)."""
+        return self.user_factors_[user_idx], np.zeros(user_idx.size, np.float32)
+
+    def fold_in_users(self, events: Dataset) -> UserVectors:
+        """Return vectors of the users of `events` from their positive events there, the items staying as they are.
+
+        One exact half-step: for a user of the training data with the same events it gives their own vector. Items
+        are matched by id, and those that the model has no vector for say nothing; a user with no other is unknown.
+        The model is not changed; user ids are those of `events` and need not be new. Raises `DataError` unless the
+        values mean what they did in training, `ParameterError` where reg is 0 and a user's events leave the vector
+        open.
+        """
+        self._require_fitted()
+        log = at_known_items(events, self.memory_)
+        weights = self._weights(log.where(self.known_items_[log.item_idx]))
+        observed = replace(Observed.of(weights), n_columns=int(self.known_items_.sum()))
+        vectors = half_step(observed, self.item_factors_, self.loss, row="user at position")
+        offsets, known = np.zeros(len(vectors), np.float32), np.diff(weights.indptr) > 0
+        return UserVectors(vectors, offsets, known, events.users.ids, log.history())
+
+    def fold_in_items(self, events: Dataset) -> ItemVectors:
+        """Return vectors of the items of `events` from their positive events there, the users staying as they are.
+
+        The mirror of `fold_in_users`: users are matched by id, and the vector of an item is comparable with
+        `item_factors_`. An item of the training data gets what one more item half-step would give it.
+        """
+        self._require_fitted()
+        log = _at_known_users(events, self.memory_)
+        weights = self._weights(log.where(self.known_users_[log.user_idx])).T.tocsr()
+        observed = replace(Observed.of(weights), n_columns=int(self.known_users_.sum()))
+        vectors = half_step(observed, self.user_factors_, self.loss, row="item at position")
+        return ItemVectors(vectors, np.diff(weights.indptr) > 0, events.items.ids)
+
+    def _rank(self, request: Request) -> Lists:
+        vectors, offsets = self.user_vectors(request.user_idx)
+        return rank_by_vectors(vectors, offsets, self, self.listed_items_, request)
+
+    def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
+        return score_by_vectors(self, user_idx, item_idx)
+
+    def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
+        return rank_by_vectors(users.vectors, users.offsets, self, self.listed_items_, request)
+
+    def _similarity_vectors(self) -> NDArray[np.float32]:
+        return self.item_factors_
+
+
+def _at_known_users(events: Dataset, memory: Memory) -> Interactions:
+    """Return the events with `user_idx` in the vocabulary of `memory`, those of other users left out."""
+    if events.feedback.kind != memory.feedback.kind:
+        raise DataError(
+            f"these events are {events.feedback.kind}, the model was fitted on {memory.feedback.kind}"
+        )
+    position = memory.users.index_of(events.users.ids)[events.interactions.user_idx]
+    return replace(events.interactions, user_idx=position, n_users=len(memory.users)).where(position >= 0)
+
+
+def _no_positives(dataset: Dataset) -> str:
+    feedback = dataset.feedback
+    least = "above 0" if feedback.positive_from is None else f"at least {feedback.positive_from:g}"
+    return (
+        f"none of the {len(dataset.interactions)} {feedback.kind} is positive (their value would be {least})"
+    )

@@ -1,0 +1,203 @@
+"""Weighted squared error over all pairs of users and items, with exact alternating half-steps.
+
+For observed pairs with weight w_ij > 0 and target a_ij, and weight w0 >= 0 on what nobody touched,
+
+    "all":         J = Σ_obs w_ij (a_ij - u_i·v_j)² + w0 Σ_all (u_i·v_j)² + Σ_i λ_i |u_i|² + Σ_j λ_j |v_j|²
+    "complement":  the same with the second sum over the unobserved pairs only,
+
+λ_i = reg (n_i + w0 |I|)^ν with n_i = Σ_j w_ij, and its mirror λ_j = reg (n_j + w0 |U|)^ν. |I| and |U| count the
+items and users that have an observed pair: the others have no vector. Everything here is one side seen from the
+other, so "rows" are users or items and "columns" the others.
+
+Sources: Hu, Koren and Volinsky 2008 (the half-step and its shared Gram matrix, "complement"); Rendle, Krichene,
+Zhang and Koren 2021, "Revisiting the performance of iALS" ("all", and the exponent ν of the penalty).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import numpy as np
+from scipy import linalg, sparse
+
+from shortlist import threads
+from shortlist.errors import NonFiniteError
+from shortlist.models.row_systems import solve_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+Real = TypeVar("Real", np.float32, np.float64)
+Unobserved = Literal["all", "complement"]
+
+# Fixed sizes: the order of a sum must not depend on the number of threads.
+_GRAM_PARTS = 16
+_ROWS = 2048
+_PAIRS = 1 << 18
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The four numbers of J: w0, the form of its term, reg and ν."""
+
+    unobserved_weight: float
+    unobserved: Unobserved
+    reg: float
+    reg_exponent: float
+
+    @property
+    def taken_off(self) -> float:
+        """Return what the shared term already charges observed pairs with, and their own term must give back."""
+        return self.unobserved_weight if self.unobserved == "complement" else 0.0
+
+    def penalties(self, observed: Observed) -> NDArray[np.float64]:
+        """Return λ of each row, float64[n_rows]."""
+        n = observed.weights.sum(axis=1, dtype=np.float64)
+        size: NDArray[np.float64] = n + self.unobserved_weight * observed.n_columns
+        return self.reg * size**self.reg_exponent
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """The observed pairs from one side: CSR of `weights` > 0, `targets` aligned with its data, |columns| of λ."""
+
+    weights: sparse.csr_array
+    targets: Floats
+    n_columns: int
+
+    @classmethod
+    def of(cls, weights: sparse.csr_array, targets: Floats | None = None) -> Observed:
+        """Return the pairs stored in `weights`; targets are 1 unless given, columns count if they have a pair."""
+        ones = np.ones(weights.nnz, weights.dtype)
+        return cls(weights, ones if targets is None else targets, len(np.unique(weights.indices)))
+
+    def transposed(self) -> Observed:
+        """Return the same pairs from the other side."""
+        place = sparse.csr_array(
+            (np.arange(self.weights.nnz), self.weights.indices, self.weights.indptr), self.weights.shape
+        )
+        turned = place.T.tocsr()
+        weights = sparse.csr_array(
+            (self.weights.data[turned.data], turned.indices, turned.indptr), turned.shape
+        )
+        n_rows = int(np.count_nonzero(np.diff(self.weights.indptr)))
+        return Observed(weights, self.targets[turned.data], n_rows)
+
+
+def half_step(observed: Observed, columns: NDArray[Real], loss: Loss, *, row: str = "row") -> NDArray[Real]:
+    """Return the row vectors [n_rows, d] that minimise J while `columns` [n_columns, d] stay; of the same dtype.
+
+    With w0 VᵀV = QΛQᵀ (float64) the columns are rotated by Q once, so that what all rows share is the diagonal Λ, and
+    the solutions are rotated back. A row without pairs gets zeros. Directions in which the columns have nothing but
+    rounding are exactly zero in the result. The result does not depend on the number of threads.
+    Cost: d³ once, n_columns d² for VᵀV, and for a row of n pairs min(n, d)² d or n d² + d³/3.
+
+    Raises `ParameterError` naming the first `row` without a unique solution (reg = 0 and too few pairs),
+    `NonFiniteError` when `columns` hold NaN or infinity.
+    """
+    with threads.single_blas():
+        shared, rotation = _spectrum(columns)
+        rotated = _product(columns, rotation)
+        rotated[:, shared == 0] = 0
+        weights = observed.weights
+        solved = solve_rows(
+            weights.indptr,
+            weights.indices,
+            weights.data - weights.dtype.type(loss.taken_off),
+            weights.data * observed.targets,
+            rotated,
+            base=loss.unobserved_weight * shared,
+            reg=loss.penalties(observed),
+            row=row,
+        )
+        return _product(solved, np.ascontiguousarray(rotation.T))
+
+
+def objective(observed: Observed, rows: Floats, columns: Floats, loss: Loss) -> float:
+    """Return J, exactly up to float64 rounding; cost: nnz d + (n_rows + n_columns) d², never n_rows × n_columns."""
+    squares = 0.0
+    for start, row, column in _pairs(observed.weights):
+        part = slice(start, start + len(row))
+        predicted = np.einsum("pf,pf->p", rows[row], columns[column], dtype=np.float64)
+        weight = observed.weights.data[part].astype(np.float64)
+        squares += float(
+            np.sum(weight * (observed.targets[part] - predicted) ** 2 - loss.taken_off * predicted**2)
+        )
+    shared = loss.unobserved_weight * float(np.sum(gram(rows) * gram(columns)))
+    penalty = loss.penalties(observed) @ _squared_norm(rows)
+    return squares + shared + float(penalty + loss.penalties(observed.transposed()) @ _squared_norm(columns))
+
+
+def gradient(observed: Observed, rows: Floats, columns: Floats, loss: Loss) -> NDArray[np.float64]:
+    """Return ∂J/∂rows, float64[n_rows, d]; that of the columns is the same with both sides exchanged."""
+    pull = loss.unobserved_weight * rows.astype(np.float64) @ gram(columns)
+    pull += loss.penalties(observed)[:, None] * rows
+    for start, row, column in _pairs(observed.weights):
+        part = slice(start, start + len(row))
+        predicted = np.einsum("pf,pf->p", rows[row], columns[column], dtype=np.float64)
+        weight = observed.weights.data[part].astype(np.float64)
+        error = weight * (predicted - observed.targets[part]) - loss.taken_off * predicted
+        np.add.at(pull, row, error[:, None] * columns[column])
+    return 2 * pull
+
+
+def gram(vectors: Floats) -> NDArray[np.float64]:
+    """Return VᵀV float64[d, d], summed in float64 in an order that depends on nothing but the number of rows."""
+    n, d = vectors.shape
+    bounds = np.linspace(0, n, _GRAM_PARTS + 1).astype(int)
+    parts = np.zeros((_GRAM_PARTS, d, d))
+
+    def add(start: int, stop: int) -> None:
+        for part in range(start, stop):
+            for first in range(bounds[part], bounds[part + 1], _ROWS):
+                rows = vectors[first : min(first + _ROWS, bounds[part + 1])].astype(np.float64)
+                parts[part] += rows.T @ rows
+
+    with threads.single_blas():
+        threads.run_blocks(add, _GRAM_PARTS, 1)
+    total: NDArray[np.float64] = parts.sum(axis=0)
+    return total
+
+
+def _spectrum(vectors: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the eigenvalues of VᵀV, zero where they are only rounding, and its eigenvectors as columns."""
+    matrix = gram(vectors)
+    if not np.isfinite(matrix).all():
+        raise NonFiniteError(
+            "the factors became NaN or infinite in a half-step; raise reg, or look for huge weights"
+        )
+    values, q = linalg.eigh(matrix, driver="evd", check_finite=False)
+    # The vectors carry their own rounding, the Gram matrix that of float64.
+    unit = max(float(np.finfo(vectors.dtype).eps) ** 2, float(np.finfo(np.float64).eps))
+    noise = len(values) * unit * values.max(initial=0.0)
+    return np.where(values > noise, values, 0.0), q
+
+
+def _product(vectors: NDArray[Real], matrix: NDArray[np.float64]) -> NDArray[Real]:
+    right = matrix.astype(vectors.dtype)
+    out = np.empty_like(vectors)
+
+    def multiply(start: int, stop: int) -> None:
+        np.dot(vectors[start:stop], right, out=out[start:stop])
+
+    threads.run_blocks(multiply, len(vectors), _ROWS)
+    return out
+
+
+def _squared_norm(vectors: Floats) -> NDArray[np.float64]:
+    norm: NDArray[np.float64] = np.einsum("if,if->i", vectors, vectors, dtype=np.float64)
+    return norm
+
+
+def _pairs(matrix: sparse.csr_array) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int32]]]:
+    """Yield (start, rows, columns) of runs of stored pairs, so that gathered vectors stay small."""
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    for start in range(0, matrix.nnz, _PAIRS):
+        part = slice(start, start + _PAIRS)
+        yield start, row[part], matrix.indices[part]

@@ -15,8 +15,12 @@ from shortlist.errors import ArtifactError
 
 
 def state_of(fill=1.0):
-    arrays = {"a": np.full((2, 3), fill, np.float32), "empty": np.zeros((0, 4), np.int32), "flag": np.array([True])}
-    child = State("Child", {"text": "ünïcode/\"quote\"\n", "big": 2**62 + 1}, {"same": arrays["a"]})
+    arrays = {
+        "a": np.full((2, 3), fill, np.float32),
+        "empty": np.zeros((0, 4), np.int32),
+        "flag": np.array([True]),
+    }
+    child = State("Child", {"text": 'ünïcode/"quote"\n', "big": 2**62 + 1}, {"same": arrays["a"]})
     return State("Parent", {"none": None, "list": [1, 2.5]}, arrays, {"child": child})
 
 
@@ -49,7 +53,9 @@ def test_a_second_save_replaces_the_first_and_leaves_no_files_behind(tmp_path):
 
 
 def test_every_altered_byte_is_noticed(tmp_path):
-    folder = artifacts.write(tmp_path / "x", State("S", {"v": 1}, {"a": np.arange(3, dtype=np.int16)}), {"k": "v"})
+    folder = artifacts.write(
+        tmp_path / "x", State("S", {"v": 1}, {"a": np.arange(3, dtype=np.int16)}), {"k": "v"}
+    )
     files = [folder / "manifest.json", *(folder / "arrays").iterdir()]
     for file in files:
         original = file.read_bytes()
@@ -82,7 +88,7 @@ def test_a_newer_format_says_upgrade(tmp_path):
     document = json.loads((folder / "manifest.json").read_text())
     document["version"] = 99
     (folder / "manifest.json").write_text(json.dumps(document))
-    with pytest.raises(ArtifactError, match="format version 99.*upgrade"):
+    with pytest.raises(ArtifactError, match=r"format version 99.*upgrade"):
         artifacts.read(folder)
 
 

@@ -53,7 +53,11 @@ def test_seen_items_stay_in_the_trace_with_their_rule():
 def test_reasons_name_a_liked_item_or_the_source(dataset):
     shown = pipeline().fit(dataset).recommend([0], 3)
     reasons = dict(shown.reasons.select("item_id", "reason").rows())
-    assert reasons == {1: "because you liked 0", 4: "because you liked 0", 3: "close to your taste as a whole"}
+    assert reasons == {
+        1: "because you liked 0",
+        4: "because you liked 0",
+        3: "close to your taste as a whole",
+    }
     trace = {row["item_id"]: row["because_of"] for row in shown.trace(0).to_dicts()}
     for item, reason in reasons.items():
         assert (trace[item] is not None) == reason.startswith("because you liked")
@@ -123,7 +127,7 @@ def test_adjustments_change_the_order(dataset):
 
 def test_scores_that_are_not_finite_stop_with_the_name_of_the_stage(dataset):
     base = pipeline()
-    with pytest.raises(NonFiniteError, match="Broken gave . scores"):
+    with pytest.raises(NonFiniteError, match=r"Broken gave . scores"):
         sl.Pipeline(base.sources, base.scorer, rerank=[Broken()]).fit(dataset).recommend([0])
 
 

@@ -11,7 +11,9 @@ def history_of(rows, timestamps=None):
     items = [i for row in rows for i in row]
     times = None if timestamps is None else np.array([t for row in timestamps for t in row], np.int64)
     value = np.array(items, np.float32)
-    return History(offsets(np.array([len(r) for r in rows])), np.array(items, np.int32), value, value >= 2, times)
+    return History(
+        offsets(np.array([len(r) for r in rows])), np.array(items, np.int32), value, value >= 2, times
+    )
 
 
 def rows_of(history):

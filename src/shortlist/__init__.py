@@ -77,8 +77,6 @@ _MODULES = {
     "split": "shortlist.data.split",
 }
 
-__all__ = ["__version__", *_HOME, *_MODULES]
-
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
@@ -92,4 +90,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(["__version__", *_HOME, *_MODULES])

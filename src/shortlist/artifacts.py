@@ -79,7 +79,11 @@ def _refuse_foreign(folder: Path) -> None:
     if folder.is_file():
         raise ArtifactError(f"{folder} is a file; an artifact is a folder: give another path")
     if folder.is_dir() and not (folder / MANIFEST).exists():
-        foreign = [entry.name for entry in folder.iterdir() if entry.name != ARRAYS and not entry.name.startswith(".")]
+        foreign = [
+            entry.name
+            for entry in folder.iterdir()
+            if entry.name != ARRAYS and not entry.name.startswith(".")
+        ]
         if foreign:
             raise ArtifactError(
                 f"{folder} holds other files ({foreign[0]}) and no {MANIFEST}; give a new or empty folder"
@@ -109,7 +113,7 @@ def _write_atomically(target: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, target)
+        Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -131,7 +135,9 @@ def _files(tree: Mapping[str, Any]) -> Iterator[str]:
 def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.is_file():
-        raise ArtifactError(f"no artifact at {folder}: {MANIFEST} is missing; save one there with `save` or `fit`")
+        raise ArtifactError(
+            f"no artifact at {folder}: {MANIFEST} is missing; save one there with `save` or `fit`"
+        )
     try:
         document = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
     except ValueError as error:
@@ -144,7 +150,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
             f"{path} has format version {version}, this program reads up to {FORMAT_VERSION}: upgrade shortlist"
         )
     if document.get("checksum") != _checksum(document):
-        raise ArtifactError(f"{path} was altered after it was saved (its checksum differs); restore it or fit again")
+        raise ArtifactError(
+            f"{path} was altered after it was saved (its checksum differs); restore it or fit again"
+        )
     return document
 
 
@@ -167,7 +175,9 @@ def _read_array(folder: Path, entry: Mapping[str, Any]) -> NDArray[Any]:
     except OSError as error:
         raise ArtifactError(f"cannot read {path}: {error.strerror}; restore it or fit again") from error
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-        raise ArtifactError(f"{path} was truncated or altered (its checksum differs); restore it or fit again")
+        raise ArtifactError(
+            f"{path} was truncated or altered (its checksum differs); restore it or fit again"
+        )
     try:
         array: NDArray[Any] = safetensors.numpy.load(content)["data"]
     except (safetensors.SafetensorError, KeyError) as error:

@@ -1,4 +1,7 @@
-"""Pipeline: the only place where the stages meet. Sources propose, rules remove, one scorer scores, re-ranking orders."""
+"""Pipeline: the only place where the stages meet.
+
+Sources propose, rules remove, one scorer puts every candidate on one scale, adjustments change the order.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,11 @@ import numpy as np
 
 from shortlist import artifacts
 from shortlist.artifacts import State
-from shortlist.data.memory import Memory, check_on_unknown
+from shortlist.data.memory import Limits, Memory
 from shortlist.data.recommendations import Recommendations, popular_reason
 from shortlist.errors import ArtifactError, DataError, NonFiniteError, NotFittedError, ParameterError
-from shortlist.models.model import answer, artifact_info, as_ids, require_users
+from shortlist.models.answers import answer, as_ids, require_users
+from shortlist.models.model import artifact_info
 from shortlist.models.model_stage import ModelStage
 from shortlist.retrieval.merge import merge
 from shortlist.stages import Lists, offsets
@@ -39,8 +43,8 @@ class Pipeline:
     - scorer: gives every candidate a value on one scale (`ModelScorer`, or a `stages.Scorer`)
     - rerank: `stages.Adjustment`s, applied to the scores in this order
 
-    `fit` never changes what it is given: models are cloned and the clones fitted, each distinct object once, unless it is
-    already fitted on the very same data. Fitted parts stand in `sources_`, `scorer_`, `models_`.
+    `fit` never changes what it is given: models are cloned and the clones fitted, each distinct object once, unless
+    it is already fitted on the very same data. Fitted parts stand in `sources_`, `scorer_`, `models_`.
     """
 
     def __init__(
@@ -94,13 +98,11 @@ class Pipeline:
         Raises `NonFiniteError` naming the stage whose scores are not finite.
         """
         self._require_fitted()
-        check_on_unknown(on_unknown)
         if context is not None:
             raise ParameterError("no stage of this pipeline uses a context; leave context= out")
         user_ids = as_ids(users)
-        request = self.memory_.request(
-            self.memory_.users.index_of(user_ids), k, exclude_seen=exclude_seen, items=items, exclude=exclude, at=at
-        )
+        limits = Limits(exclude_seen, items, exclude, at)
+        request = self.memory_.request(self.memory_.users.index_of(user_ids), k, limits)
         known = (request.user_idx >= 0) & self.scorer_.knows(request)
         if on_unknown == "raise":
             require_users(self.memory_, user_ids, request.user_idx, known)
@@ -149,7 +151,8 @@ class Pipeline:
             return f"because you liked {memory.title_of(anchor)}"
         rank = candidates.source_rank[at]
         best = min(np.flatnonzero(rank).tolist(), key=lambda s: int(rank[s]))
-        return self.sources_[best].explain(int(memory.n_positive[item]))
+        source: CandidateSource = self.sources_[best]
+        return source.explain(int(memory.n_positive[item]))
 
     def save(self, path: str | Path) -> Path:
         """Save the fitted pipeline as an artifact (a folder) and return its path; `shortlist.load` reads it.
@@ -170,7 +173,12 @@ class Pipeline:
                 raise ArtifactError(f"{stage!r} cannot be saved: only shortlist's own stages can")
             parts[f"stage.{s}"] = stage.to_state()
         uses = [self._model_index(stage) for stage in stages if isinstance(stage, ModelStage)]
-        values = {"n_models": len(self.models_), "n_sources": len(self.sources_), "uses": uses, "seed": self.seed_}
+        values = {
+            "n_models": len(self.models_),
+            "n_sources": len(self.sources_),
+            "uses": uses,
+            "seed": self.seed_,
+        }
         return State("Pipeline", values, {}, parts)
 
     @classmethod
@@ -201,7 +209,9 @@ class Pipeline:
             raise NotFittedError("this Pipeline is not fitted; call fit(dataset) first")
 
     def __repr__(self) -> str:
-        return f"Pipeline(sources={list(self.sources)!r}, scorer={self.scorer!r}, rerank={list(self.rerank)!r})"
+        return (
+            f"Pipeline(sources={list(self.sources)!r}, scorer={self.scorer!r}, rerank={list(self.rerank)!r})"
+        )
 
 
 def best_of(candidates: Candidates, k: int) -> Lists:
@@ -227,5 +237,7 @@ def _bound(stage: Any, fitted: Mapping[int, Model]) -> Any:
 
 def _finite(score: NDArray[np.float32], name: str) -> NDArray[np.float32]:
     if not np.isfinite(score).all():
-        raise NonFiniteError(f"{name} gave {int((~np.isfinite(score)).sum())} scores that are NaN or infinite")
+        raise NonFiniteError(
+            f"{name} gave {int((~np.isfinite(score)).sum())} scores that are NaN or infinite"
+        )
     return score

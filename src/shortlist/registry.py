@@ -31,7 +31,9 @@ CLASSES = MODELS | SOURCES | SCORERS
 def class_of(name: str) -> Any:
     """Return the class that the table calls `name`. Raises `ArtifactError` for a name that is not in it."""
     if name not in CLASSES:
-        raise ArtifactError(f"unknown class {name!r}; this version of shortlist knows {', '.join(sorted(CLASSES))}")
+        raise ArtifactError(
+            f"unknown class {name!r}; this version of shortlist knows {', '.join(sorted(CLASSES))}"
+        )
     module, attribute = CLASSES[name].split(":")
     return getattr(import_module(module), attribute)
 
@@ -47,5 +49,7 @@ def load(path: str | Path) -> Model | Pipeline:
             return Pipeline.from_state(state, class_of)
         loaded: Model = class_of(state.type).from_state(state)
     except (KeyError, TypeError, IndexError) as error:
-        raise ArtifactError(f"{path} was saved by another version of shortlist ({error!r}); fit again") from error
+        raise ArtifactError(
+            f"{path} was saved by another version of shortlist ({error!r}); fit again"
+        ) from error
     return loaded

@@ -47,7 +47,11 @@ class History:
         """Return the histories of `rows` int[n]; an empty one for each −1."""
         known = rows >= 0
         safe = np.where(known, rows, 0)
-        length = np.where(known, self.ptr[safe + 1] - self.ptr[safe], 0) if len(self) else np.zeros(rows.size, np.int64)
+        length = (
+            np.where(known, self.ptr[safe + 1] - self.ptr[safe], 0)
+            if len(self)
+            else np.zeros(rows.size, np.int64)
+        )
         ptr = offsets(length)
         start = self.ptr[safe] if len(self) else np.zeros(rows.size, np.int64)
         at = np.arange(ptr[-1]) + np.repeat(start - ptr[:-1], length)
@@ -262,7 +266,8 @@ class Candidates:
     @property
     def kept(self) -> NDArray[np.bool_]:
         """Return bool[m]: whether no rule removed the candidate."""
-        return self.removed_by == KEPT
+        kept: NDArray[np.bool_] = self.removed_by == KEPT
+        return kept
 
     def remove(self, codes: NDArray[np.int8], rules: Sequence[str]) -> Candidates:
         """Return the candidates with `codes` int8[m] (0: keep; else position in `rules` + 1) applied to those kept."""

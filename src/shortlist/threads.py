@@ -106,7 +106,8 @@ def single_blas() -> AbstractContextManager[object]:
     with _lock:
         if _blas is None:
             _blas = ThreadpoolController()
-    return _blas.limit(limits=1, user_api="blas")
+    limited: AbstractContextManager[object] = _blas.limit(limits=1, user_api="blas")
+    return limited
 
 
 def _executor(workers: int) -> ThreadPoolExecutor:

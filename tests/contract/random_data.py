@@ -22,7 +22,11 @@ def datasets(draw, kinds=("ratings", "binary", "events")):
     users, items = draw(vocabularies(n_users, ids)), draw(vocabularies(n_items, ids))
     m = draw(st.integers(1, 25))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    value = {"ratings": rng.integers(1, 6, m), "binary": rng.integers(0, 2, m), "events": rng.integers(1, 4, m)}[kind]
+    value = {
+        "ratings": rng.integers(1, 6, m),
+        "binary": rng.integers(0, 2, m),
+        "events": rng.integers(1, 4, m),
+    }[kind]
     feedback = Feedback.of(kind, (1, 5) if kind == "ratings" else None)
     times = rng.integers(0, 5, m) if draw(st.booleans()) else None
     log = Interactions.of(

@@ -13,21 +13,22 @@ from hypothesis import strategies as st
 import shortlist as sl
 from shortlist.errors import UnknownIdError
 
+
+def small_pipeline():
+    wals = sl.WALS(dim=2, n_epochs=1)
+    sources = [sl.Nearest(wals, k=4), sl.RelatedToRecent(wals, recent=2, per_item=2), sl.Popular(k=3)]
+    return sl.Pipeline(sources, sl.ModelScorer(wals))
+
+
 MAKERS = {
-    "Popularity count": lambda: sl.Popularity(),
+    "Popularity count": sl.Popularity,
     "Popularity mean": lambda: sl.Popularity("mean"),
     "MatrixFactorization": lambda: sl.MatrixFactorization(dim=3, n_epochs=2, min_ratings=1),
     "MatrixFactorization min_ratings": lambda: sl.MatrixFactorization(dim=2, n_epochs=1, min_ratings=3),
     "WALS": lambda: sl.WALS(dim=3, n_epochs=2),
-    "Pipeline": lambda: _pipeline(),
+    "Pipeline": small_pipeline,
 }
 NEEDS_RATINGS = {"MatrixFactorization", "MatrixFactorization min_ratings"}
-
-
-def _pipeline():
-    wals = sl.WALS(dim=2, n_epochs=1)
-    sources = [sl.Nearest(wals, k=4), sl.RelatedToRecent(wals, recent=2, per_item=2), sl.Popular(k=3)]
-    return sl.Pipeline(sources, sl.ModelScorer(wals))
 
 
 def fitted(name, data):
@@ -124,7 +125,7 @@ def test_the_score_of_a_pair_is_the_score_on_the_list(name, data):
 def test_unknown_users_raise_are_skipped_or_get_what_is_popular(name):
     dataset = sl.read(FRAME, kind="ratings", scale=(1, 5))
     model = MAKERS[name]().fit(dataset, rng=0)
-    with pytest.raises(UnknownIdError, match="'nobody'.*on_unknown"):
+    with pytest.raises(UnknownIdError, match=r"'nobody'.*on_unknown"):
         model.recommend(["ann", "nobody"])
     skipped = model.recommend(["nobody"], 2, on_unknown="skip")
     assert skipped.frame.height == 0
@@ -132,16 +133,21 @@ def test_unknown_users_raise_are_skipped_or_get_what_is_popular(name):
     given_popular = model.recommend(["nobody"], 2, on_unknown="fallback")
     assert given_popular.frame["item_id"].to_list() == ["x", "y"]
     assert given_popular.fallback == {"nobody"}
-    assert given_popular.reasons["reason"].to_list() == ["popular: liked by 3 people", "popular: liked by 2 people"]
+    assert given_popular.reasons["reason"].to_list() == [
+        "popular: liked by 3 people",
+        "popular: liked by 2 people",
+    ]
     with pytest.raises(sl.errors.ParameterError, match="on_unknown='quiet'"):
         model.recommend(["ann"], on_unknown="quiet")
 
 
-FRAME = pl.DataFrame({
-    "user_id": ["ann", "ann", "bob", "bob", "cy", "cy", "cy"],
-    "item_id": ["x", "y", "x", "z", "x", "y", "z"],
-    "value": [5, 4, 5, 1, 4, 5, 4],
-})
+FRAME = pl.DataFrame(
+    {
+        "user_id": ["ann", "ann", "bob", "bob", "cy", "cy", "cy"],
+        "item_id": ["x", "y", "x", "z", "x", "y", "z"],
+        "value": [5, 4, 5, 1, 4, 5, 4],
+    }
+)
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -51,9 +51,7 @@ def test_equals_brute_force(euclidean, n, n_items, dim, k, seed, coarse):
     q, items = make(n, dim).astype(np.float32), make(n_items, dim).astype(np.float32)
     q_off, i_off = make(n).astype(np.float32), make(n_items).astype(np.float32)
     eligible = eligible_of(n, n_items, rng)
-    found = search(
-        q, items, k, eligible, query_offsets=q_off, item_offsets=i_off, euclidean=euclidean
-    )
+    found = search(q, items, k, eligible, query_offsets=q_off, item_offsets=i_off, euclidean=euclidean)
     expected = brute_force(q, items, k, eligible, q_off, i_off, euclidean)
     got = [found.item_idx[found.ptr[r] : found.ptr[r + 1]].tolist() for r in range(n)]
     assert got == expected

@@ -34,7 +34,9 @@ def test_counts_users_with_a_positive_event(dataset):
     model = sl.Popularity().fit(dataset)
     for item in range(log.n_items):
         liked_by = {
-            int(u) for u, i, p in zip(log.user_idx, log.item_idx, log.positive, strict=True) if i == item and p
+            int(u)
+            for u, i, p in zip(log.user_idx, log.item_idx, log.positive, strict=True)
+            if i == item and p
         }
         assert model.item_scores_[item] == len(liked_by)
         assert model.listed_items_[item] == bool(liked_by)

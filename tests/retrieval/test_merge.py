@@ -15,7 +15,9 @@ def proposals(draw, n, name):
     rows = [draw(st.lists(st.integers(0, N_ITEMS - 1), unique=True, max_size=4)) for _ in range(n)]
     flat = np.array([i for row in rows for i in row], np.int32)
     anchor = np.array([draw(st.integers(-1, N_ITEMS - 1)) for _ in flat], np.int32)
-    lists = Lists(offsets(np.array([len(r) for r in rows])), flat, -np.arange(flat.size, dtype=np.float32) - 1)
+    lists = Lists(
+        offsets(np.array([len(r) for r in rows])), flat, -np.arange(flat.size, dtype=np.float32) - 1
+    )
     return Candidates.from_lists(lists, name, anchor)
 
 

@@ -11,6 +11,7 @@ import shortlist as sl
 from shortlist.data.dataset import Dataset
 from shortlist.data.feedback import Feedback
 from shortlist.data.interactions import Interactions
+from shortlist.data.memory import Limits
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.errors import ParameterError
 
@@ -28,7 +29,7 @@ def dataset_of(events, n_users, n_items):
 
 
 def proposed(source, dataset, users, **limits):
-    request = dataset.memory.request(np.array(users, np.int32), 10, **limits)
+    request = dataset.memory.request(np.array(users, np.int32), 10, Limits(**limits))
     found = source.bind(source.model.clone().fit(dataset)).propose(request)
     parts = zip(found.ptr, found.ptr[1:], strict=False)
     return [found.item_idx[a:b].tolist() for a, b in parts], found
@@ -60,7 +61,9 @@ def test_related_counts_an_item_liked_twice_as_one_of_the_recent():
     vectors = [[1, 0], [1, 0.1], [0, 1], [0.1, 1]]
     events = [(0, 2, LIKE), (0, 0, LIKE), (0, 0, LIKE), (0, 0, LIKE)]
     lists, _ = proposed(
-        sl.RelatedToRecent(FixedVectors([[1, 1]], vectors), recent=2, per_item=1), dataset_of(events, 1, 4), [0]
+        sl.RelatedToRecent(FixedVectors([[1, 1]], vectors), recent=2, per_item=1),
+        dataset_of(events, 1, 4),
+        [0],
     )
     assert sorted(lists[0]) == [1, 3]
 
@@ -87,7 +90,9 @@ def test_related_equals_its_definition(dataset, recent, per_item, seed):
     log, rng = dataset.interactions, np.random.default_rng(seed)
     vectors = rng.standard_normal((log.n_items, 3))
     vectors[rng.random(log.n_items) < 0.2] = 0
-    source = sl.RelatedToRecent(FixedVectors(np.ones((log.n_users, 3)), vectors), recent=recent, per_item=per_item)
+    source = sl.RelatedToRecent(
+        FixedVectors(np.ones((log.n_users, 3)), vectors), recent=recent, per_item=per_item
+    )
     lists, found = proposed(source, dataset, range(log.n_users))
     model = source.model.clone().fit(dataset)
     for user in range(log.n_users):
@@ -101,13 +106,21 @@ def test_related_equals_its_definition(dataset, recent, per_item, seed):
 
 
 def test_popular_leaves_out_what_may_not_be_shown():
-    events = [(0, 0, LIKE), (1, 0, LIKE), (2, 0, LIKE), (1, 1, LIKE), (2, 1, LIKE), (2, 2, LIKE), (2, 3, DISLIKE)]
+    events = [
+        (0, 0, LIKE),
+        (1, 0, LIKE),
+        (2, 0, LIKE),
+        (1, 1, LIKE),
+        (2, 1, LIKE),
+        (2, 2, LIKE),
+        (2, 3, DISLIKE),
+    ]
     lists, _ = proposed(sl.Popular(k=2), dataset_of(events, 3, 5), [0, 1, 2, -1])
     assert lists == [[1, 2], [2], [], []]  # nobody likes 3 and 4; −1 is nobody
 
 
 def test_wrong_parameters_are_named():
-    with pytest.raises(ParameterError, match="Nearest.*takes a model, got 'wals'"):
+    with pytest.raises(ParameterError, match=r"Nearest.*takes a model, got 'wals'"):
         sl.Nearest("wals")
     with pytest.raises(ParameterError, match="per_item must be a whole number of at least 1, got 0"):
         sl.RelatedToRecent(sl.Popularity(), per_item=0)

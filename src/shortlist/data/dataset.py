@@ -8,13 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
-from shortlist.data.features import FeatureTable
 from shortlist.data.memory import Memory
 from shortlist.errors import DataError
 
 if TYPE_CHECKING:
+    import polars as pl
+
+    from shortlist.data.features import FeatureTable
     from shortlist.data.feedback import Feedback
     from shortlist.data.import_report import ImportReport
     from shortlist.data.interactions import Interactions
@@ -47,7 +48,9 @@ class Dataset:
             )
         for table, ids in ((self.user_features, self.users), (self.item_features, self.items)):
             if table is not None and not table.frame["id"].equals(ids.ids, check_names=False):
-                raise DataError("a feature table is not aligned with its vocabulary; call FeatureTable.align first")
+                raise DataError(
+                    "a feature table is not aligned with its vocabulary; call FeatureTable.align first"
+                )
 
     @property
     def feedback(self) -> Feedback:
@@ -86,7 +89,12 @@ class Dataset:
         for array in (log.user_idx, log.item_idx, log.value, log.timestamp):
             digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
         digest.update(repr(log.feedback).encode())
-        for frame in (self.users.ids.to_frame(), self.items.ids.to_frame(), log.context, *self._feature_frames()):
+        for frame in (
+            self.users.ids.to_frame(),
+            self.items.ids.to_frame(),
+            log.context,
+            *self._feature_frames(),
+        ):
             digest.update(b"none" if frame is None else _frame_bytes(frame))
         return digest.hexdigest()
 
@@ -95,7 +103,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         log = self.interactions
-        return f"Dataset({self.name}: {len(log)} {log.feedback.kind} of {len(self.users)} users × {len(self.items)} items)"
+        size = f"{len(self.users)} users × {len(self.items)} items"
+        return f"Dataset({self.name}: {len(log)} {log.feedback.kind} of {size})"
 
 
 def _frame_bytes(frame: pl.DataFrame) -> bytes:

@@ -43,9 +43,13 @@ class FeatureTable:
     def __post_init__(self) -> None:
         for name, kind in self.kinds.items():
             if kind not in get_args(FeatureKind):
-                raise ParameterError(f"feature {name!r}: kind {kind!r} is not one of {', '.join(get_args(FeatureKind))}")
+                raise ParameterError(
+                    f"feature {name!r}: kind {kind!r} is not one of {', '.join(get_args(FeatureKind))}"
+                )
         if self.frame.columns != [ID, *self.kinds]:
-            raise DataError(f"a feature table has the columns id, {', '.join(self.kinds)}; got {self.frame.columns}")
+            raise DataError(
+                f"a feature table has the columns id, {', '.join(self.kinds)}; got {self.frame.columns}"
+            )
         for name, kind in self.kinds.items():
             if self.frame[name].dtype != DTYPES[kind]:
                 raise DataError(f"feature {name!r} is {self.frame[name].dtype}; {kind} needs {DTYPES[kind]}")
@@ -62,9 +66,7 @@ class FeatureTable:
         source = np.full(len(vocabulary), -1, np.int64)
         source[index[index >= 0]] = np.flatnonzero(index >= 0)
         rows = pl.Series(source, dtype=pl.Int64)
-        gathered = self.frame.select(
-            pl.col(name).gather(rows.set(rows < 0, None)) for name in self.kinds
-        )
+        gathered = self.frame.select(pl.col(name).gather(rows.set(rows < 0, None)) for name in self.kinds)
         return FeatureTable(pl.DataFrame([vocabulary.ids.rename(ID), *gathered.get_columns()]), self.kinds)
 
     @property
@@ -79,13 +81,23 @@ class FeatureTable:
         """
         if self.kinds.get(name) not in ("tags", "categorical"):
             have = [n for n, kind in self.kinds.items() if kind in ("tags", "categorical")]
-            raise ParameterError(f"no tags or categorical feature {name!r}; there are: {', '.join(have) or 'none'}")
+            raise ParameterError(
+                f"no tags or categorical feature {name!r}; there are: {', '.join(have) or 'none'}"
+            )
         column = self.frame[name]
         lists = column if self.kinds[name] == "tags" else column.to_frame().select(pl.concat_list(name))[name]
         lists = lists.list.drop_nulls().list.unique().list.sort()
         length = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
-        flat = lists.drop_nulls().list.explode(empty_as_null=False) if lists.len() else pl.Series([], dtype=pl.String)
+        flat = (
+            lists.drop_nulls().list.explode(empty_as_null=False)
+            if lists.len()
+            else pl.Series([], dtype=pl.String)
+        )
         labels = flat.unique().sort()
-        index = labels.search_sorted(flat).to_numpy().astype(np.int32) if flat.len() else np.zeros(0, np.int32)
+        index = (
+            labels.search_sorted(flat).to_numpy().astype(np.int32) if flat.len() else np.zeros(0, np.int32)
+        )
         shape = (self.frame.height, labels.len())
-        return sparse.csr_array((np.ones(index.size, np.float32), index, offsets(length)), shape=shape), labels.to_list()
+        return sparse.csr_array(
+            (np.ones(index.size, np.float32), index, offsets(length)), shape=shape
+        ), labels.to_list()

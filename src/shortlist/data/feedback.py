@@ -45,7 +45,9 @@ class Feedback:
             raise ParameterError(f"a rating scale needs finite low < high, got [{low}, {high}]")
         if positive_from is None:
             if low < 0:
-                raise ParameterError(f"on the scale [{low}, {high}] say which ratings are positive: positive_from=…")
+                raise ParameterError(
+                    f"on the scale [{low}, {high}] say which ratings are positive: positive_from=…"
+                )
             positive_from = POSITIVE_SHARE_OF_SCALE * high
         if not low <= positive_from <= high:
             raise ParameterError(f"positive_from={positive_from} is off the scale [{low}, {high}]")
@@ -70,7 +72,9 @@ class Feedback:
             raise ParameterError(f"kind={kind!r} is not one of {', '.join(get_args(Kind))}")
         if kind == "ratings":
             if scale is None:
-                raise ParameterError('ratings need their scale, for example scale=(0.5, 5) for kind="ratings"')
+                raise ParameterError(
+                    'ratings need their scale, for example scale=(0.5, 5) for kind="ratings"'
+                )
             return cls.ratings(scale[0], scale[1], positive_from)
         if scale is not None or positive_from is not None:
             raise ParameterError(f'scale and positive_from belong to kind="ratings", not to kind="{kind}"')
@@ -86,21 +90,21 @@ class Feedback:
             positive: NDArray[np.bool_] = values > 0
             return positive
         # Compared in float32, as values are stored: 0.8 of a scale may not be representable.
-        return values >= np.float32(self.positive_from)
+        liked: NDArray[np.bool_] = values >= np.float32(self.positive_from)
+        return liked
 
     def is_valid(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return bool[n]: whether each value is finite and in the range that the kind allows."""
-        finite = np.isfinite(values)
-        if self.kind == "binary":
-            return finite & ((values == 0) | (values == 1))
         low, high = self.scale or (0.0, float(np.finfo(np.float32).max))
-        return finite & (values >= low) & (values <= high)
+        valid: NDArray[np.bool_] = np.isfinite(values) & (values >= low) & (values <= high)
+        return valid & ((values == 0) | (values == 1)) if self.kind == "binary" else valid
 
     def require_ratings(self, who: str) -> tuple[float, float]:
         """Return the scale. Raises `DataError` when the values are not ratings."""
         if self.kind != "ratings" or self.scale is None:
             raise DataError(
-                f"{who} predicts ratings, and these values are {self.kind}: read the data with kind=\"ratings\" and a scale"
+                f"{who} predicts ratings, and these values are {self.kind}: "
+                'read the data with kind="ratings" and a scale'
             )
         return self.scale
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import polars as pl
 from scipy import sparse
 
-from shortlist.data.feedback import Feedback
-from shortlist.errors import ParameterError
+from shortlist.parameters import one_of
 from shortlist.stages import History, offsets
 
 if TYPE_CHECKING:
+    import polars as pl
     from numpy.typing import NDArray
+
+    from shortlist.data.feedback import Feedback
 
 Duplicates = Literal["last", "first", "sum", "mean", "count"]
 
@@ -103,12 +104,15 @@ class Interactions:
         "mean", or "count" (the number of events, whatever their values). A value of 0 stays stored.
         Raises `ParameterError` for another word. Cost: O(m log m).
         """
-        if duplicates not in get_args(Duplicates):
-            raise ParameterError(f"duplicates={duplicates!r} is not one of {', '.join(get_args(Duplicates))}")
+        one_of("duplicates", duplicates, Duplicates)
         key = self.user_idx.astype(np.int64) * self.n_items + self.item_idx
         order = np.argsort(key, kind="stable")
         ordered = key[order]
-        first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if ordered.size else np.zeros(0, np.int64)
+        first = (
+            np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+            if ordered.size
+            else np.zeros(0, np.int64)
+        )
         count = np.diff(np.r_[first, ordered.size])
         data = _combine(self.value[order], first, count, duplicates)
         user, item = np.divmod(ordered[first], max(self.n_items, 1))
@@ -132,5 +136,6 @@ def _combine(
         return value[first + count - 1]
     if duplicates == "count":
         return count.astype(np.float32)
-    total = np.add.reduceat(value, first, dtype=np.float64)
-    return (total if duplicates == "sum" else total / count).astype(np.float32)
+    total: NDArray[np.float64] = np.add.reduceat(value, first, dtype=np.float64)
+    combined: NDArray[np.float32] = (total if duplicates == "sum" else total / count).astype(np.float32)
+    return combined

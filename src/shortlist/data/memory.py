@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import polars as pl
 
 from shortlist.artifacts import State
 from shortlist.data.feedback import Feedback
 from shortlist.data.vocabulary import Vocabulary, pack_strings, unpack_strings
 from shortlist.errors import ParameterError
+from shortlist.parameters import whole
 from shortlist.stages import Eligible, History, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import polars as pl
     from numpy.typing import NDArray
 
     from shortlist.data.vocabulary import Id
 
 OnUnknown = Literal["raise", "skip", "fallback"]
-Moment = int | str | datetime
+Moment = int | np.integer[Any] | str | datetime
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a caller allows on the lists and when; the parameters of `Model.recommend` of the same names."""
+
+    exclude_seen: bool = True
+    items: Iterable[Id] | None = None
+    exclude: Iterable[Id] | None = None
+    at: Moment | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,29 +57,27 @@ class Memory:
         self,
         users: NDArray[np.int32],
         k: int,
-        *,
-        exclude_seen: bool = True,
-        items: Iterable[Id] | None = None,
-        exclude: Iterable[Id] | None = None,
-        at: Moment | None = None,
+        limits: Limits,
         history: History | None = None,
     ) -> Request:
-        """Return the request for `users` int32[n] (positions, −1 unknown); parameters as in `Model.recommend`.
+        """Return the request for `users` int32[n] (positions, −1 unknown) and lists of `k` items within `limits`.
 
         `history` replaces what is remembered of these users (for people who are not in the data).
         """
-        if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 0:
-            raise ParameterError(f"k must be a whole number of at least 0, got {k!r}")
-        now = self.now if at is None else microseconds(at)
+        whole("k", k, least=0)
+        now = self.now if limits.at is None else microseconds(limits.at)
         past = (self.history.take(users) if history is None else history).until(now)
         eligible = Eligible.of(
             len(self.items),
             past,
-            exclude_seen=exclude_seen,
-            items=None if items is None else self.items.require(items, "item"),
-            exclude=None if exclude is None else self.items.require(exclude, "item"),
+            exclude_seen=limits.exclude_seen,
+            items=self._positions(limits.items),
+            exclude=self._positions(limits.exclude),
         )
         return Request(users, past, eligible, int(k), now)
+
+    def _positions(self, items: Iterable[Id] | None) -> NDArray[np.int32] | None:
+        return None if items is None else self.items.require(items, "item")
 
     @cached_property
     def n_positive(self) -> NDArray[np.int64]:
@@ -111,12 +120,6 @@ class Memory:
         return cls(users, items, history, feedback, titles, state.values["now"], state.values["fingerprint"])
 
 
-def check_on_unknown(on_unknown: str) -> None:
-    """Raise `ParameterError` unless `on_unknown` is one of the three words."""
-    if on_unknown not in get_args(OnUnknown):
-        raise ParameterError(f"on_unknown={on_unknown!r} is not one of {', '.join(get_args(OnUnknown))}")
-
-
 def microseconds(moment: Moment) -> int:
     """Return µs since 1970 UTC of a datetime, an ISO 8601 text (UTC unless it says otherwise) or int µs.
 
@@ -131,8 +134,10 @@ def microseconds(moment: Moment) -> int:
         try:
             moment = datetime.fromisoformat(moment)
         except ValueError as error:
-            raise ParameterError(f"at={moment!r} is not an ISO 8601 time such as 2018-09-24T14:27:30") from error
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
+            raise ParameterError(
+                f"at={moment!r} is not an ISO 8601 time such as 2018-09-24T14:27:30"
+            ) from error
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
     delta = aware - epoch
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds

@@ -62,18 +62,25 @@ class Recommendations:
     def reasons(self) -> pl.DataFrame:
         """Return one row an item shown: user_id, item_id, reason (a sentence a person can read)."""
         texts = self.reason_of(self) if self.reason_of else self._plain_reasons()
-        return self.frame.select("user_id", "item_id").with_columns(pl.Series("reason", texts, dtype=pl.String))
+        return self.frame.select("user_id", "item_id").with_columns(
+            pl.Series("reason", texts, dtype=pl.String)
+        )
 
     def _plain_reasons(self) -> list[Reason]:
         users = self.frame["user_id"].to_list()
         counts = self.memory.n_positive[self.lists.item_idx].tolist()
-        return [popular_reason(n) if user in self.fallback else "scored highest for you" for user, n in zip(users, counts, strict=True)]
+        return [
+            popular_reason(n) if user in self.fallback else "scored highest for you"
+            for user, n in zip(users, counts, strict=True)
+        ]
 
     def row_of(self, user_id: Id) -> int:
         """Return the position of `user_id` among the users asked for. Raises `UnknownIdError`."""
         found = np.flatnonzero(np.array([u == user_id for u in self.user_ids.to_list()], bool))
         if not found.size:
-            raise UnknownIdError(f"user {user_id!r} is not among the {len(self)} users of these recommendations")
+            raise UnknownIdError(
+                f"user {user_id!r} is not among the {len(self)} users of these recommendations"
+            )
         return int(found[0])
 
     def trace(self, user_id: Id) -> pl.DataFrame:
@@ -140,7 +147,9 @@ def _trace_frame(shown: Recommendations, candidates: Candidates, row: int) -> pl
     columns.append(pl.Series("removed_by", names, dtype=pl.String))
     columns.append(_masked("score", candidates.score[part], removed == 0))
     columns.append(_final_rank(shown.lists, row, item_idx))
-    return pl.DataFrame(columns).sort("rank", "score", "item_id", descending=[False, True, False], nulls_last=True)
+    return pl.DataFrame(columns).sort(
+        "rank", "score", "item_id", descending=[False, True, False], nulls_last=True
+    )
 
 
 def _final_rank(lists: Lists, row: int, item_idx: NDArray[np.int32]) -> pl.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from shortlist.artifacts import State
 from shortlist.errors import DataError, UnknownIdError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,7 +40,9 @@ def id_series(values: Iterable[Id] | pl.Series | NDArray[Any]) -> pl.Series:
             raise DataError("an integer id does not fit in 64 bits; give such ids as strings") from error
     if series.dtype in (pl.String, pl.Categorical, pl.Enum):
         return series.cast(pl.String)
-    raise DataError(f"ids must be integers or strings, one kind a column; got {series.dtype} ({series[0]!r}, …)")
+    raise DataError(
+        f"ids must be integers or strings, one kind a column; got {series.dtype} ({series[0]!r}, …)"
+    )
 
 
 def _series_of(values: Iterable[Id] | NDArray[Any]) -> pl.Series:
@@ -131,8 +134,6 @@ class Vocabulary:
 
     def to_state(self) -> State:
         """Return the arrays and values that `from_state` needs; strings as UTF-8 bytes and offsets."""
-        from shortlist.artifacts import State
-
         if self.kind == "integer":
             return State("Vocabulary", {"kind": "integer"}, {"ids": self.ids.to_numpy()})
         return State("Vocabulary", {"kind": "string"}, pack_strings(self.ids))
@@ -165,9 +166,9 @@ def pack_strings(strings: pl.Series) -> dict[str, NDArray[Any]]:
     return {"bytes": data, "offsets": offsets, "null": strings.is_null().to_numpy()}
 
 
-def unpack_strings(arrays: dict[str, NDArray[Any]]) -> pl.Series:
+def unpack_strings(arrays: Mapping[str, NDArray[Any]]) -> pl.Series:
     """Return the String Series that `pack_strings` took apart."""
     data, offsets = arrays["bytes"].tobytes(), arrays["offsets"].tolist()
-    texts = [data[a:b].decode("utf-8", "surrogatepass") for a, b in zip(offsets, offsets[1:], strict=False)]
+    texts = [data[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(offsets)]
     null = arrays["null"].tolist()
     return pl.Series([None if n else t for t, n in zip(texts, null, strict=True)], dtype=pl.String)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @kernel
-def _worse(score_a: float, index_a: int, score_b: float, index_b: int) -> bool:
-    return score_a < score_b or (score_a == score_b and index_a > index_b)
+def _worse(score_a: np.float32, index_a: int, score_b: np.float32, index_b: int) -> bool:
+    return bool(score_a < score_b or (score_a == score_b and index_a > index_b))
 
 
 @kernel
@@ -124,7 +124,11 @@ def _dot(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
 
 @kernel
 def score_one(
-    query: NDArray[np.float32], query_offset: float, item: NDArray[np.float32], item_offset: float, euclidean: bool
+    query: NDArray[np.float32],
+    query_offset: float,
+    item: NDArray[np.float32],
+    item_offset: float,
+    euclidean: bool,
 ) -> np.float32:
     """Return query·item + both offsets, or minus the distance where `euclidean`; summed in float64, in order."""
     if not euclidean:

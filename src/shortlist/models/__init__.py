@@ -1,0 +1,1 @@
+"""Models: one file a family, over the contract in `model.py`."""

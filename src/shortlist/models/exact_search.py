@@ -1,8 +1,9 @@
 """Exact search: the k items of largest dot product (plus offsets) or smallest distance to each query.
 
 A matrix product proposes k and a margin; a fixed-order kernel rescores and ranks them. Where rounding in the
-product could have hidden a better item, which a bound on its error tells, every permitted item of that query is rescored.
-The result is therefore exact for the fixed-order scores and the same whatever the blocking or the number of threads.
+product could have hidden a better item, which a bound on its error tells, every permitted item of that query is
+rescored. The result is therefore exact for the fixed-order scores, and the same whatever the blocking or the number
+of threads.
 """
 
 from __future__ import annotations
@@ -72,7 +73,15 @@ def pair_scores(
 ) -> NDArray[np.float32]:
     """Return float32[m]: the score of each pair (row of queries, item); bit for bit what `search` gives."""
     out = np.empty(row.size, np.float32)
-    arguments = (queries, query_offsets, items, item_offsets, row.astype(np.int64), item_idx.astype(np.int32), out)
+    arguments = (
+        queries,
+        query_offsets,
+        items,
+        item_offsets,
+        row.astype(np.int64),
+        item_idx.astype(np.int32),
+        out,
+    )
     threads.run_blocks(lambda start, stop: score_pairs(*arguments, start, stop), row.size)
     return out
 
@@ -101,11 +110,11 @@ class _Plan:
 
     def proposal_value(self, score: NDArray[np.float32], row: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return final scores in the units of the proposal (dot + item offset, or the half-squared form)."""
-        exact = score.astype(np.float64)
-        if not self.euclidean:
-            return exact - self.query_offsets[row]
-        norm = np.einsum("rf,rf->r", self.queries[row], self.queries[row], dtype=np.float64)
-        return 0.5 * (norm - exact**2)
+        exact: NDArray[np.float64] = score.astype(np.float64)
+        if self.euclidean:
+            norm = np.einsum("rf,rf->r", self.queries[row], self.queries[row], dtype=np.float64)
+            exact = 0.5 * (norm - exact**2)
+        return exact - (0.0 if self.euclidean else self.query_offsets[row])
 
     def error_bound(self, score: NDArray[np.float32], row: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return how far the product, its float32 sum and the rounded final score can be from exact arithmetic.
@@ -156,7 +165,7 @@ def _could_hide(plan: _Plan, row: NDArray[np.intp], last: NDArray[np.float32], c
     bound = plan.error_bound(last, row)
     value = plan.proposal_value(last, row)
     # With no error an item at the cut has lost the tie by its index already.
-    return bool(value[0] < cut + bound[0]) if bound[0] == 0 else bool(value[0] <= cut + bound[0])
+    return bool(value[0] < cut if bound[0] == 0 else value[0] <= cut + bound[0])
 
 
 def _permitted(blocked: NDArray[np.bool_], own: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -176,7 +185,16 @@ def _rescore(
 ) -> None:
     queries, query_offsets = plan.queries[rows], plan.query_offsets[rows]
     rescore_rows(
-        queries, query_offsets, plan.items, plan.item_offsets, plan.euclidean, proposed, count, score, index, kept
+        queries,
+        query_offsets,
+        plan.items,
+        plan.item_offsets,
+        plan.euclidean,
+        proposed,
+        count,
+        score,
+        index,
+        kept,
     )
 
 

@@ -10,27 +10,35 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, final, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, final, runtime_checkable
 
 import numpy as np
 
 from shortlist import artifacts
 from shortlist.artifacts import State
-from shortlist.data.memory import Memory, OnUnknown, check_on_unknown
+from shortlist.data.memory import Limits, Memory
 from shortlist.data.recommendations import Recommendations, SimilarItems
-from shortlist.data.vocabulary import id_series
-from shortlist.errors import ArtifactError, DataError, NonFiniteError, NotFittedError, ParameterError, UnknownIdError
+from shortlist.errors import (
+    ArtifactError,
+    DataError,
+    NonFiniteError,
+    NotFittedError,
+    ParameterError,
+    UnknownIdError,
+)
+from shortlist.models.answers import answer, as_ids, require_users
 from shortlist.models.exact_search import pair_scores, search
+from shortlist.parameters import one_of, whole
 from shortlist.stages import Eligible, History, Lists
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
-    from shortlist.data.memory import Moment
+    from shortlist.data.memory import Moment, OnUnknown
     from shortlist.data.vocabulary import Id, Ids
     from shortlist.stages import Request
 
@@ -194,16 +202,16 @@ class Model(ABC):
         self._require_fitted()
         if context is not None:
             raise ParameterError(f"{type(self).__name__} uses no context; leave context= out")
-        limits = {"exclude_seen": exclude_seen, "items": items, "exclude": exclude, "at": at}
+        limits = Limits(exclude_seen, items, exclude, at)
         if isinstance(users, UserVectors):
             nobody = np.full(users.user_ids.len(), -1, np.int32)
-            request = self.memory_.request(nobody, k, history=users.history, **limits)
+            request = self.memory_.request(nobody, k, limits, users.history)
             rows = np.flatnonzero(users.known)
             chosen = _take_users(users, rows)
             lists = self._rank_vectors(chosen, request.rows(rows)).scatter(rows, len(request))
             return answer(self.memory_, users.user_ids, request, lists, users.known, on_unknown)
         user_ids = as_ids(users)
-        request = self.memory_.request(self.memory_.users.index_of(user_ids), k, **limits)
+        request = self.memory_.request(self.memory_.users.index_of(user_ids), k, limits)
         known = self.knows(request.user_idx)
         if on_unknown == "raise":
             require_users(self.memory_, user_ids, request.user_idx, known)
@@ -228,10 +236,8 @@ class Model(ABC):
     @final
     def similar(self, item_idx: NDArray[np.int32], k: int, measure: Measure = "cosine") -> Lists:
         """Return the lists of `similar_items` for known items at positions `item_idx` int32[n]."""
-        if measure not in get_args(Measure):
-            raise ParameterError(f"measure={measure!r} is not one of {', '.join(get_args(Measure))}")
-        if not isinstance(k, int | np.integer) or k < 0:
-            raise ParameterError(f"k must be a whole number of at least 0, got {k!r}")
+        one_of("measure", measure, Measure)
+        whole("k", k, least=0)
         vectors = self._similarity_vectors()
         if measure == "cosine":
             vectors = unit_rows(vectors)
@@ -270,11 +276,16 @@ class Model(ABC):
     def to_state(self, *, with_memory: bool = True) -> State:
         """Return the arrays and values that `from_state` needs; a pipeline keeps one memory for all its models."""
         self._require_fitted()
-        fitted = {name: getattr(self, name) for name in (*self.FITTED, "known_users_", "known_items_", "listed_items_")}
+        fitted = {
+            name: getattr(self, name)
+            for name in (*self.FITTED, "known_users_", "known_items_", "listed_items_")
+        }
         arrays = {name: value for name, value in fitted.items() if isinstance(value, np.ndarray)}
         plain = {name: value for name, value in fitted.items() if name not in arrays}
         values = {"params": self.params(), "fitted": plain, "seed": self.seed_}
-        return State(type(self).__name__, values, arrays, {"memory": self.memory_.to_state()} if with_memory else {})
+        return State(
+            type(self).__name__, values, arrays, {"memory": self.memory_.to_state()} if with_memory else {}
+        )
 
     @final
     @classmethod
@@ -284,7 +295,9 @@ class Model(ABC):
         expected = {*cls.FITTED, "known_users_", "known_items_", "listed_items_"}
         found = {**state.arrays, **state.values["fitted"]}
         if set(found) != expected:
-            raise ArtifactError(f"a {cls.__name__} has {sorted(expected)}, this artifact {sorted(found)}: fit again")
+            raise ArtifactError(
+                f"a {cls.__name__} has {sorted(expected)}, this artifact {sorted(found)}: fit again"
+            )
         for name, value in found.items():
             setattr(model, name, value)
         model.seed_ = state.values["seed"]
@@ -301,12 +314,12 @@ class Model(ABC):
         for name in self.FITTED:
             value = getattr(self, name)
             if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
-                raise NonFiniteError(f"{type(self).__name__}.{name} became NaN or infinite; raise reg or lower the rate")
+                raise NonFiniteError(
+                    f"{type(self).__name__}.{name} became NaN or infinite; raise reg or lower the rate"
+                )
 
     @final
-    def _require_known(
-        self, known: NDArray[np.bool_], index: NDArray[np.int32], ids: Ids, what: str
-    ) -> None:
+    def _require_known(self, known: NDArray[np.bool_], index: NDArray[np.int32], ids: Ids, what: str) -> None:
         missing = index[~known[index]]
         if missing.size:
             shown = ", ".join(repr(i) for i in ids.gather(missing[:5]).to_list())
@@ -353,89 +366,6 @@ def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return (vectors / np.where(norm > 0, norm, 1.0)[:, None]).astype(np.float32)
 
 
-def as_ids(ids: Id | Iterable[Id]) -> Ids:
-    """Return one id or several as a Series."""
-    return id_series([ids] if isinstance(ids, int | str | np.integer) else ids)
-
-
-def require_users(
-    memory: Memory, user_ids: Ids, user_idx: NDArray[np.int32], known: NDArray[np.bool_]
-) -> None:
-    """Raise `UnknownIdError` unless all users are known, saying which are not in the data and which have no vector."""
-    outside = np.flatnonzero(user_idx < 0)
-    if outside.size:
-        message = memory.users.unknown_message(user_ids.gather(outside).to_list(), "user")
-        raise UnknownIdError(f'{message}; on_unknown="fallback" gives such users the popular items, "skip" nothing')
-    cold = np.flatnonzero(~known)
-    if cold.size:
-        shown = ", ".join(repr(i) for i in user_ids.gather(cold[:5]).to_list())
-        raise UnknownIdError(
-            f"nothing in the training data says what user {shown} likes; "
-            'on_unknown="fallback" gives such users the popular items, "skip" nothing'
-        )
-
-
-def answer(
-    memory: Memory,
-    user_ids: Ids,
-    request: Request,
-    lists: Lists,
-    known: NDArray[np.bool_],
-    on_unknown: OnUnknown,
-) -> Recommendations:
-    """Return `lists` (empty for unknown users) as recommendations, the unknown treated as `on_unknown` says."""
-    check_on_unknown(on_unknown)
-    unknown = np.flatnonzero(~known)
-    if unknown.size and on_unknown == "raise":
-        require_users(memory, user_ids, request.user_idx, known)
-    fallback: frozenset[Id] = frozenset()
-    if unknown.size and on_unknown == "fallback":
-        lists = _join(lists, popular_lists(memory, request.rows(unknown)).scatter(unknown, len(request)))
-        fallback = frozenset(user_ids.gather(unknown).to_list())
-    skipped = ~known if on_unknown == "skip" else np.zeros(known.size, bool)
-    return Recommendations(
-        user_ids, lists, memory, shortfalls(user_ids, request, lists, skipped), fallback
-    )
-
-
-def popular_lists(memory: Memory, request: Request) -> Lists:
-    """Return the permitted items that most users have a positive event with; items nobody likes are left out."""
-    n_items, count = len(memory.items), memory.n_positive
-    none = np.zeros((len(request), 0), np.float32)
-    return search(
-        none,
-        np.zeros((n_items, 0), np.float32),
-        request.k,
-        request.eligible,
-        item_offsets=count.astype(np.float32),
-        listed=count > 0,
-    )
-
-
-def shortfalls(
-    user_ids: Ids, request: Request, lists: Lists, skipped: NDArray[np.bool_]
-) -> dict[Id, str]:
-    """Return for each user with fewer than k items the reason why."""
-    length = np.diff(lists.ptr)
-    short = np.flatnonzero(length < request.k)
-    if not short.size:
-        return {}
-    allowed = request.eligible.n_allowed()
-    ids = user_ids.gather(short).to_list()
-    return {
-        user: _why_short(int(length[r]), request.k, int(allowed[r]), bool(skipped[r]))
-        for user, r in zip(ids, short.tolist(), strict=True)
-    }
-
-
-def _why_short(length: int, k: int, allowed: int, skipped: bool) -> str:
-    if skipped:
-        return "unknown user, skipped"
-    if allowed < k:
-        return f"only {allowed} items may be shown to this user (seen and excluded ones are out); {length} listed"
-    return f"only {length} of the {allowed} permitted items were proposed or can be scored"
-
-
 def artifact_info(memory: Memory, seed: int | None) -> dict[str, Any]:
     """Return what an artifact says of itself to a person."""
     return {
@@ -445,14 +375,6 @@ def artifact_info(memory: Memory, seed: int | None) -> dict[str, Any]:
         "data_sha256": memory.fingerprint,
         "seed": seed,
     }
-
-
-def _join(a: Lists, b: Lists) -> Lists:
-    # Each row is empty in one of the two.
-    row = np.concatenate([a.row, b.row])
-    order = np.argsort(row, kind="stable")
-    item_idx, score = np.concatenate([a.item_idx, b.item_idx]), np.concatenate([a.score, b.score])
-    return Lists(a.ptr + b.ptr, item_idx[order], score[order])
 
 
 def _take_users(users: UserVectors, rows: NDArray[np.intp]) -> UserVectors:

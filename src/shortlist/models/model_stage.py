@@ -11,6 +11,8 @@ from shortlist.errors import ParameterError
 from shortlist.models.model import Model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -46,7 +48,8 @@ class ModelStage(ABC):
     @final
     def bind(self, model: Model) -> Self:
         """Return this stage over the fitted `model`."""
-        stage = type(self)(model=model, **self.params())
+        make: Callable[..., Self] = type(self)
+        stage = make(model=model, **self.params())
         stage._prepare()
         return stage
 
@@ -60,7 +63,8 @@ class ModelStage(ABC):
     @classmethod
     def from_state(cls, state: State, model: Model) -> Self:
         """Return the stage that `to_state` described, over `model`."""
-        stage = cls(model=model, **state.values["params"])
+        make: Callable[..., Self] = cls
+        stage = make(model=model, **state.values["params"])
         for name in cls.FITTED:
             setattr(stage, name, state.arrays[name])
         return stage
@@ -68,10 +72,3 @@ class ModelStage(ABC):
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.params().items() if value is not None)
         return f"{type(self).__name__}({self.model!r}{', ' if shown else ''}{shown})"
-
-
-def require_count(value: int, name: str, at_least: int = 1) -> int:
-    """Return `value`. Raises `ParameterError` unless it is a whole number of at least `at_least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        raise ParameterError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
-    return value

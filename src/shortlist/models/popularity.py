@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
 from shortlist.errors import DataError, ParameterError
 from shortlist.models.exact_search import search
 from shortlist.models.model import Model
+from shortlist.parameters import number, one_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,15 +40,9 @@ class Popularity(Model):
     item_scores_: NDArray[np.float32]
 
     def __init__(self, by: By = "count", *, half_life_days: float = 90.0, shrinkage: float = 10.0) -> None:
-        if by not in get_args(By):
-            raise ParameterError(f"by={by!r} is not one of {', '.join(get_args(By))}")
-        if not (np.isfinite(half_life_days) and half_life_days > 0):
-            raise ParameterError(f"half_life_days must be above 0, got {half_life_days}")
-        if not (np.isfinite(shrinkage) and shrinkage >= 0):
-            raise ParameterError(f"shrinkage must be at least 0, got {shrinkage}")
-        self.by = by
-        self.half_life_days = half_life_days
-        self.shrinkage = shrinkage
+        self.by = one_of("by", by, By)
+        self.half_life_days = number("half_life_days", half_life_days, above_zero=True)
+        self.shrinkage = number("shrinkage", shrinkage)
 
     def _fit(self, dataset: Dataset, rng: np.random.Generator) -> None:
         log = dataset.interactions
@@ -77,7 +72,9 @@ class Popularity(Model):
         raise ParameterError("Popularity has no user vectors; give user ids")
 
     def _similarity_vectors(self) -> NDArray[np.float32]:
-        raise ParameterError("Popularity has no item vectors to compare; use a factorisation model for similar items")
+        raise ParameterError(
+            "Popularity has no item vectors to compare; use a factorisation model for similar items"
+        )
 
 
 def _count(log: Interactions, half_life_days: float | None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -92,7 +89,7 @@ def _count(log: Interactions, half_life_days: float | None) -> tuple[NDArray[np.
     age_days = ((log.now or 0) - liked.timestamp[last]) / DAY
     weight = np.exp2(-age_days / half_life_days)
     seen = np.bincount(liked.item_idx[last], minlength=log.n_items) > 0
-    return np.bincount(liked.item_idx[last], weight, minlength=log.n_items), seen
+    return np.bincount(liked.item_idx[last], weight, minlength=log.n_items).astype(np.float64), seen
 
 
 def _last_of_each_pair(log: Interactions) -> NDArray[np.int64]:

@@ -1,0 +1,1 @@
+"""Sources that propose candidates, and the merge of what they propose."""

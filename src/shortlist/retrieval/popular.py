@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shortlist.data.recommendations import popular_reason
-from shortlist.models.model_stage import ModelStage, require_count
+from shortlist.models.model_stage import ModelStage
 from shortlist.models.popularity import Popularity
+from shortlist.parameters import whole
 from shortlist.stages import Candidates
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class Popular(ModelStage):
 
     def __init__(self, k: int = 20, model: Model | None = None, name: str | None = None) -> None:
         self._set(Popularity() if model is None else model, name)
-        self.k = require_count(k, "k")
+        self.k = whole("k", k, least=1)
 
     def _prepare(self) -> None:
         """Nothing to derive."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, get_args
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from shortlist.errors import ParameterError
 from shortlist.models.model import Measure
-from shortlist.models.model_stage import ModelStage, require_count
+from shortlist.models.model_stage import ModelStage
+from shortlist.parameters import one_of, whole
 from shortlist.stages import Candidates, Lists, offsets
 
 if TYPE_CHECKING:
@@ -41,11 +41,9 @@ class RelatedToRecent(ModelStage):
         name: str | None = None,
     ) -> None:
         self._set(model, name)
-        self.recent = require_count(recent, "recent")
-        self.per_item = require_count(per_item, "per_item")
-        if measure not in get_args(Measure):
-            raise ParameterError(f"measure={measure!r} is not one of {', '.join(get_args(Measure))}")
-        self.measure: Measure = measure
+        self.recent = whole("recent", recent, least=1)
+        self.per_item = whole("per_item", per_item, least=1)
+        self.measure: Measure = one_of("measure", measure, Measure)
 
     def _prepare(self) -> None:
         known = np.flatnonzero(self.model.known_items_).astype(np.int32)
@@ -61,7 +59,8 @@ class RelatedToRecent(ModelStage):
         row, anchor, age = _recent_positive(request.history, self.model.known_items_, self.recent)
         item = self.related_idx_[anchor].ravel()
         score = self.related_score_[anchor].ravel()
-        row, anchor, age = (np.repeat(part, self.per_item) for part in (row, anchor, age))
+        row, age = np.repeat(row, self.per_item), np.repeat(age, self.per_item)
+        anchor = np.repeat(anchor, self.per_item)
         best = _best_of_each(row, item, score, age)
         best = best[np.lexsort((item[best], -score[best], row[best]))]
         ptr = offsets(np.bincount(row[best], minlength=len(request)))

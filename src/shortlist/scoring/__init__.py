@@ -1,0 +1,1 @@
+"""Scorers: what puts every candidate on one scale."""

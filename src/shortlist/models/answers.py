@@ -1,0 +1,113 @@
+"""From ranked lists to an answer: unknown users treated as asked, and a reason where a list is short."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shortlist.data.memory import OnUnknown
+from shortlist.data.recommendations import Recommendations
+from shortlist.data.vocabulary import id_series
+from shortlist.errors import UnknownIdError
+from shortlist.models.exact_search import search
+from shortlist.parameters import one_of
+from shortlist.stages import Lists
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from shortlist.data.memory import Memory
+    from shortlist.data.vocabulary import Id, Ids
+    from shortlist.stages import Request
+
+
+def as_ids(ids: Id | Iterable[Id]) -> Ids:
+    """Return one id or several as a Series."""
+    return id_series([ids] if isinstance(ids, int | str | np.integer) else ids)
+
+
+def require_users(
+    memory: Memory, user_ids: Ids, user_idx: NDArray[np.int32], known: NDArray[np.bool_]
+) -> None:
+    """Raise `UnknownIdError` unless all users are known, saying which are not in the data and which have no vector."""
+    outside = np.flatnonzero(user_idx < 0)
+    if outside.size:
+        message = memory.users.unknown_message(user_ids.gather(outside).to_list(), "user")
+        raise UnknownIdError(
+            f'{message}; on_unknown="fallback" gives such users the popular items, "skip" nothing'
+        )
+    cold = np.flatnonzero(~known)
+    if cold.size:
+        shown = ", ".join(repr(i) for i in user_ids.gather(cold[:5]).to_list())
+        raise UnknownIdError(
+            f"nothing in the training data says what user {shown} likes; "
+            'on_unknown="fallback" gives such users the popular items, "skip" nothing'
+        )
+
+
+def answer(
+    memory: Memory,
+    user_ids: Ids,
+    request: Request,
+    lists: Lists,
+    known: NDArray[np.bool_],
+    on_unknown: OnUnknown,
+) -> Recommendations:
+    """Return `lists` (empty for unknown users) as recommendations, the unknown treated as `on_unknown` says."""
+    one_of("on_unknown", on_unknown, OnUnknown)
+    unknown = np.flatnonzero(~known)
+    if unknown.size and on_unknown == "raise":
+        require_users(memory, user_ids, request.user_idx, known)
+    fallback: frozenset[Id] = frozenset()
+    if unknown.size and on_unknown == "fallback":
+        lists = _join(lists, popular_lists(memory, request.rows(unknown)).scatter(unknown, len(request)))
+        fallback = frozenset(user_ids.gather(unknown).to_list())
+    skipped = ~known if on_unknown == "skip" else np.zeros(known.size, bool)
+    return Recommendations(user_ids, lists, memory, shortfalls(user_ids, request, lists, skipped), fallback)
+
+
+def popular_lists(memory: Memory, request: Request) -> Lists:
+    """Return the permitted items that most users have a positive event with; items nobody likes are left out."""
+    n_items, count = len(memory.items), memory.n_positive
+    none = np.zeros((len(request), 0), np.float32)
+    return search(
+        none,
+        np.zeros((n_items, 0), np.float32),
+        request.k,
+        request.eligible,
+        item_offsets=count.astype(np.float32),
+        listed=count > 0,
+    )
+
+
+def shortfalls(user_ids: Ids, request: Request, lists: Lists, skipped: NDArray[np.bool_]) -> dict[Id, str]:
+    """Return for each user with fewer than k items the reason why."""
+    length = np.diff(lists.ptr)
+    short = np.flatnonzero(length < request.k)
+    if not short.size:
+        return {}
+    allowed = request.eligible.n_allowed()
+    ids = user_ids.gather(short).to_list()
+    return {
+        user: _why_short(int(length[r]), request.k, int(allowed[r]), bool(skipped[r]))
+        for user, r in zip(ids, short.tolist(), strict=True)
+    }
+
+
+def _why_short(length: int, k: int, allowed: int, skipped: bool) -> str:
+    if skipped:
+        return "unknown user, skipped"
+    if allowed < k:
+        return f"only {allowed} items may be shown to this user (seen and excluded ones are out); {length} listed"
+    return f"only {length} of the {allowed} permitted items were proposed or can be scored"
+
+
+def _join(a: Lists, b: Lists) -> Lists:
+    # Each row is empty in one of the two.
+    row = np.concatenate([a.row, b.row])
+    order = np.argsort(row, kind="stable")
+    item_idx, score = np.concatenate([a.item_idx, b.item_idx]), np.concatenate([a.score, b.score])
+    return Lists(a.ptr + b.ptr, item_idx[order], score[order])

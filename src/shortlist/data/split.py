@@ -17,6 +17,7 @@ import numpy as np
 
 from shortlist.data.memory import Moment, microseconds
 from shortlist.errors import DataError, ParameterError
+from shortlist.parameters import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +85,7 @@ def k_fold(
     Raises `ParameterError` unless 2 ≤ n_folds, `DataError` for fewer events than folds. O(m) a fold.
     """
     m = len(dataset.interactions)
-    _require_count("n_folds", n_folds, 2)
+    whole("n_folds", n_folds, least=2)
     if m < n_folds:
         raise DataError(f"{m} events cannot be shared out among {n_folds} folds; ask for fewer folds")
     fold = np.empty(m, np.int64)
@@ -112,7 +113,7 @@ def leave_last_out(dataset: Dataset, fraction: float = TEST_SHARE, *, n: int | N
         name, n_test = f"leave_last_out(fraction={fraction:g})", _share(length, fraction)
     else:
         _require_one(fraction, "n", n)
-        _require_count("n", n, 1)
+        whole("n", n, least=1)
         name, n_test = f"leave_last_out(n={n})", np.where(length > n, n, 0)
     return _parts(
         dataset, _last_of_each_user(log, length, n_test), name, "no" if log.timestamp is None else "per user"
@@ -193,11 +194,6 @@ def _share(length: NDArray[np.int64], fraction: float) -> NDArray[np.int64]:
         raise ParameterError(f"fraction={fraction!r} must lie between 0 and 1, both excluded")
     share: NDArray[np.int64] = np.floor(length * fraction + _ROUNDING).astype(np.int64)
     return share
-
-
-def _require_count(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise ParameterError(f"{name} must be a whole number of at least {least}, got {value!r}")
 
 
 def _require_one(fraction: float, name: str, value: object) -> None:

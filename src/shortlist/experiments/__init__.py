@@ -1,0 +1,1 @@
+"""Experiments: how good are the lists, for whom, and is the difference more than chance."""

@@ -64,10 +64,11 @@ def test_everybody_dropped_is_counted(hand):
     assert found.counts == {
         "test_events": 7,
         "test_users": 5,
+        "test_users_warm": 4,
         "users_evaluated": 3,
         "users_without_positive": 1,
         "users_only_seen": 1,
-        "users_cold": 1,
+        "users_warm": 2,
         "pairs_positive": 5,
         "pairs_seen": 1,
         "pairs_relevant": 4,

@@ -247,10 +247,11 @@ def _counts(test: Dataset, truth: Truth, cold: NDArray[np.bool_]) -> dict[str, i
     return {
         "test_events": len(test.interactions),
         "test_users": truth.user_idx.size,
+        "test_users_warm": int((~cold).sum()),
         "users_evaluated": int(truth.is_evaluated.sum()),
         "users_without_positive": truth.n_without_positive,
         "users_only_seen": truth.n_only_seen,
-        "users_cold": int((cold & truth.is_evaluated).sum()),
+        "users_warm": int((~cold & truth.is_evaluated).sum()),
         "pairs_positive": truth.seen.size,
         "pairs_seen": int(truth.seen.sum()),
         "pairs_relevant": truth.item_idx.size,

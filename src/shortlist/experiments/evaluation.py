@@ -134,7 +134,7 @@ class Evaluation:
             f"test part: {self.test}",
             f"time: {describe_order(self.time_ordered)}",
             f"users: {n['users_evaluated']} of {n['test_users']} measured, {dropped:,} without a relevant item dropped",
-            f"cold users, without a positive event in training: {n['users_cold']}",
+            f"warm users, with a positive training event: {n['test_users_warm']}, of whom {n['users_warm']} measured",
             f"seen items: {seen} ({n['pairs_seen']} of {n['pairs_positive']} positive test pairs)",
             f"items that nobody has in training: {n['pairs_new']} of {n['pairs_positive']} positive test pairs",
         ]

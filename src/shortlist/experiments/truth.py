@@ -47,7 +47,7 @@ class Truth:
 
         Raises `DataError` where no user has a relevant item. O((train + test) log(train + test)).
         """
-        users = np.unique(test.interactions.user_idx)
+        users = np.flatnonzero(np.bincount(test.interactions.user_idx)).astype(np.int32)
         pairs = _pairs(test.interactions.where(test.interactions.positive))
         seen = np.isin(pairs, _pairs(train.interactions), assume_unique=True)
         item = pairs % max(len(test.items), 1)
@@ -110,4 +110,7 @@ def _is_part_of(part: Interactions, whole: Interactions) -> bool:
 
 def _pairs(log: Interactions) -> NDArray[np.int64]:
     """Return the distinct pairs as user · n_items + item, ascending."""
-    return np.unique(log.user_idx.astype(np.int64) * max(log.n_items, 1) + log.item_idx)
+    # Not np.unique: without indices NumPy hashes, which took forty times the time of sorting 300,000 pairs.
+    pairs = np.sort(log.user_idx.astype(np.int64) * max(log.n_items, 1) + log.item_idx)
+    distinct: NDArray[np.int64] = pairs[np.diff(pairs, prepend=-1) != 0]
+    return distinct

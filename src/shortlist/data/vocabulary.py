@@ -21,6 +21,7 @@ Id = int | str
 # A column of ids, as the layers that know no frames name it.
 Ids = pl.Series
 MAX_SHOWN = 5
+MANY = 8  # ids asked for, relative to those known, from which on a whole table of them pays
 
 
 def id_series(values: Iterable[Id] | pl.Series | NDArray[Any]) -> pl.Series:
@@ -96,15 +97,34 @@ class Vocabulary:
     def index_of(self, ids: Iterable[Id] | pl.Series | NDArray[Any]) -> NDArray[np.int32]:
         """Return int32[n]: the position of each id, −1 where it is unknown.
 
-        An id of the other kind (a string where ids are integers) is unknown too. Cost: O(n log |vocabulary|).
+        An id of the other kind (a string where ids are integers) is unknown too.
+        Cost: O(n log |vocabulary|) for few ids, O(n + |vocabulary|) for many.
         """
         wanted = id_series(ids)
         if wanted.len() == 0 or len(self) == 0 or wanted.dtype != self.ids.dtype:
             return np.full(wanted.len(), -1, np.int32)
+        if wanted.len() * MANY < len(self):
+            return self._search(wanted)
+        if self.kind == "integer" and self.ids[-1] - self.ids[0] < MANY * (len(self) + wanted.len()):
+            return self._look_up(wanted)
+        positions = pl.DataFrame({"id": self.ids, "position": np.arange(len(self), dtype=np.int32)})
+        joined = wanted.rename("id").to_frame().join(positions, on="id", how="left", maintain_order="left")
+        return joined["position"].fill_null(-1).to_numpy()
+
+    def _search(self, wanted: pl.Series) -> NDArray[np.int32]:
         position = self.ids.search_sorted(wanted).to_numpy().astype(np.int64)
         position[position == len(self)] = 0
         found = (self.ids.gather(position) == wanted).to_numpy()
         return np.where(found, position, -1).astype(np.int32)
+
+    def _look_up(self, wanted: pl.Series) -> NDArray[np.int32]:
+        # Integers that lie close together, as most do: a table from the lowest to the highest.
+        low, high = int(self.ids[0]), int(self.ids[-1])
+        table = np.full(high - low + 1, -1, np.int32)
+        table[self.ids.to_numpy() - low] = np.arange(len(self))
+        values = wanted.to_numpy()
+        inside = (values >= low) & (values <= high)
+        return np.where(inside, table[np.where(inside, values, low) - low], -1).astype(np.int32)
 
     def require(self, ids: Iterable[Id] | pl.Series | NDArray[Any], what: str) -> NDArray[np.int32]:
         """Return int32[n] positions. Raises `UnknownIdError` naming `what` ("user") and the first unknown ids."""

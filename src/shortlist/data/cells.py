@@ -1,0 +1,130 @@
+"""Cells: how ids and numbers are read from a column, typed or textual; what cannot be read is never guessed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from shortlist.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from shortlist.data.rejects import Screening
+
+# Beyond it, not every whole number has a float64 of its own, so that digits of an id may have been lost.
+LARGEST_FLOAT_ID = 2.0**53
+TEXT = (pl.String, pl.Categorical, pl.Enum)
+
+
+def screen_ids(name: str, column: pl.Series, screening: Screening) -> pl.Series:
+    """Return the ids in `column` as Int64 or String; rows without one are rejected.
+
+    Integers too large for 64 bits make the column String. Floats (how pandas holds integers beside missing values)
+    are ids where they are whole. Raises `DataError` for a column of another type; `name` says of which table.
+    """
+    if column.dtype in TEXT:
+        text = column.cast(pl.String)
+        screening.reject(text.is_null() | (text == ""), column.name, column, "missing id")
+        return text
+    if column.dtype == pl.Null or column.dtype.is_integer() or column.dtype.is_decimal():
+        screening.reject(column.is_null(), column.name, column, "missing id")
+        return _whole(name, column)
+    if column.dtype.is_float():
+        number = column.cast(pl.Float64)
+        screening.reject(number.is_null() | number.is_nan(), column.name, column, "missing id")
+        whole = (number == number.round()) & (number.abs() <= LARGEST_FLOAT_ID)
+        screening.reject(~whole.fill_null(value=False), column.name, column, "id is not a whole number")
+        return number.cast(pl.Int64, strict=False)
+    raise DataError(f"{name}: the ids in {column.name!r} are {column.dtype}; make them integers or strings")
+
+
+def _whole(name: str, column: pl.Series) -> pl.Series:
+    if isinstance(column.dtype, pl.Decimal) and column.dtype.scale:
+        raise DataError(
+            f"{name}: the ids in {column.name!r} are {column.dtype}; make them integers or strings"
+        )
+    whole = column.cast(pl.Int64, strict=False)
+    return whole if whole.null_count() == column.null_count() else column.cast(pl.String)
+
+
+def settle_ids(ids: pl.Series, textual: bool) -> pl.Series:
+    """Return `ids` (none missing) as Int64 where they are text and every one is canonical integer text.
+
+    Text is canonical when an int64 prints itself so: "7" and "-7", not "07", "+7", "7.0". `textual` says that the
+    ids come from text; strings of a typed column stay strings.
+    """
+    if not textual or ids.dtype != pl.String:
+        return ids
+    whole = ids.cast(pl.Int64, strict=False)
+    # The cast takes signs and leading zeros, which would not come back.
+    starts = ids.str.starts_with
+    altered = starts("+") | starts("-0") | (starts("0") & (ids.str.len_bytes() > 1))
+    return ids if whole.null_count() or bool(altered.any()) else whole
+
+
+def one_kind(*columns: pl.Series) -> tuple[pl.Series, ...]:
+    """Return columns of the same ids in one kind: strings where any of them is, else unchanged."""
+    if len({str(column.dtype) for column in columns}) == 1:
+        return columns
+    return tuple(column.cast(pl.String) for column in columns)
+
+
+def screen_numbers(
+    name: str, column: pl.Series, screening: Screening, what: str = "value"
+) -> NDArray[np.float64]:
+    """Return float64[n]: the numbers in `column`, finite in 32 bits; other rows are rejected as having no such `what`.
+
+    True and False are 1 and 0. Raises `DataError` for a column of another type.
+    """
+    missing = is_missing(column)
+    number = to_numbers(column)
+    if number is None:
+        raise DataError(f"{name}: the column {column.name!r} is {column.dtype}; a {what} is a number")
+    screening.reject(missing, column.name, column, f"missing {what}")
+    screening.reject(number.is_null(), column.name, column, f"unparsable {what}")
+    values = number.fill_null(0.0).to_numpy()
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(values.astype(np.float32))
+    screening.reject(~finite, column.name, column, f"{what} is not finite")
+    return values
+
+
+def is_missing(column: pl.Series) -> pl.Series:
+    """Return bool[n]: whether a cell is empty; for text also when there are only spaces."""
+    if column.dtype in TEXT:
+        return column.is_null() | (column.cast(pl.String).str.strip_chars() == "").fill_null(value=True)
+    return column.is_null()
+
+
+def to_numbers(column: pl.Series) -> pl.Series | None:
+    """Return `column` as Float64, null where a cell is no number; None where the type of the column is none."""
+    if column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
+        return column.cast(pl.Float64)
+    if column.dtype not in TEXT:
+        return None
+    number = column.cast(pl.String).cast(pl.Float64, strict=False)
+    left = number.is_null().arg_true()
+    if left.len():
+        # Spaces around a number are common after a comma.
+        stripped = column.gather(left).cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+        number = number.scatter(left, stripped)
+    return number
+
+
+def is_numeric_text(column: pl.Series) -> bool:
+    """Return whether every cell of String `column` that is not null is a finite number, and there is one.
+
+    A number that begins with a zero which means nothing (01234) is a code, not a quantity.
+    """
+    text = column.drop_nulls()
+    number = text.cast(pl.Float64, strict=False)
+    codes = text.str.contains(r"^[+-]?0[0-9]")
+    return (
+        text.len() > 0
+        and not number.null_count()
+        and bool(number.is_finite().all())
+        and not bool(codes.any())
+    )

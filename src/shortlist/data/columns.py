@@ -1,0 +1,198 @@
+"""Columns: which column of a table is the user, the item, the value, the time; by name or as the caller says."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from shortlist.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Role = Literal["user_id", "item_id", "value", "timestamp"]
+TableRole = Literal["interactions", "items", "users"]
+How = Literal["by its name", "recognised", "mapped"]
+
+# Compared without case, spaces and punctuation; the first one present is taken.
+SPELLINGS: dict[Role, tuple[str, ...]] = {
+    "user_id": (
+        "userid", "uid", "customerid", "memberid", "visitorid", "accountid", "clientid", "profileid", "reviewerid",
+        "authorid", "playerid", "listenerid", "readerid", "personid", "username", "user", "customer", "member",
+        "visitor", "account", "client", "reviewer", "users",
+    ),
+    "item_id": (
+        "itemid", "iid", "movieid", "productid", "articleid", "bookid", "trackid", "songid", "artistid", "videoid",
+        "newsid", "contentid", "businessid", "placeid", "locationid", "gameid", "jobid", "recipeid", "showid",
+        "asin", "isbn", "sku", "stockcode", "productcode", "itemcode", "item", "movie", "product", "article", "book",
+        "track", "song", "artist", "video", "items",
+    ),
+    "value": (
+        "value", "rating", "ratings", "stars", "score", "overall", "weight", "preference", "strength", "label",
+        "count", "quantity", "qty", "plays", "playcount", "clicks", "views", "purchases",
+    ),
+    "timestamp": (
+        "timestamp", "datetime", "eventtime", "eventtimestamp", "unixtimestamp", "unixreviewtime", "unixtime",
+        "createdat", "occurredat", "ratedat", "invoicedate", "orderdate", "purchasedate", "reviewtime", "ts", "date",
+        "time",
+    ),
+}  # fmt: skip
+# A value column of such a name counts or weighs; it is no rating.
+STRENGTHS = frozenset(
+    (
+        "weight",
+        "preference",
+        "strength",
+        "count",
+        "quantity",
+        "qty",
+        "plays",
+        "playcount",
+        "clicks",
+        "views",
+        "purchases",
+    )
+)
+ID_OF: dict[TableRole, Role] = {"items": "item_id", "users": "user_id"}
+MAX_NAMED = 12
+
+
+@dataclass(frozen=True)
+class ColumnUse:
+    """What a column is used as: a role or "feature" or "context"; how that was found; what its values are."""
+
+    column: str
+    role: str
+    how: How
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """The caller's own names: `columns=` of `read`, checked.
+
+    - events: role → column of the interactions, None to leave a role empty
+    - ids: "items" or "users" → id column of that feature table
+    """
+
+    events: Mapping[str, str | None]
+    ids: Mapping[str, str]
+
+    @classmethod
+    def of(cls, columns: Mapping[str, str | Mapping[str, str] | None] | None) -> ColumnMap:
+        """Return `columns` checked. Raises `ParameterError` for a key that is none, with the nearest one."""
+        events: dict[str, str | None] = {}
+        ids: dict[str, str] = {}
+        for key, value in (columns or {}).items():
+            if key in ("items", "users"):
+                ids[key] = _id_column(key, value)
+            elif key not in SPELLINGS:
+                raise ParameterError(
+                    f"columns: no role {key!r}{nearest(key, [*SPELLINGS, *ID_OF])}; roles: {_listed(SPELLINGS)}"
+                )
+            elif value is not None and not isinstance(value, str):
+                raise ParameterError(f"columns[{key!r}] must be the name of a column, got {value!r}")
+            else:
+                events[key] = value
+        if None in (events.get("user_id", ""), events.get("item_id", "")):
+            raise ParameterError(
+                "columns: user_id and item_id are needed; only value and timestamp may be None"
+            )
+        named = [column for column in events.values() if column is not None]
+        if len(set(named)) < len(named):
+            raise ParameterError(f"columns: one column is given two roles: {dict(events)}")
+        return cls(events, ids)
+
+
+def _id_column(table: str, value: object) -> str:
+    role = "item_id" if table == "items" else "user_id"
+    column = value.get(role) if isinstance(value, Mapping) and len(value) == 1 else None
+    if not isinstance(column, str):
+        raise ParameterError(f'columns[{table!r}] must be {{"{role}": name of its id column}}, got {value!r}')
+    return column
+
+
+def find_events(name: str, columns: Sequence[str], mapped: Mapping[str, str | None]) -> dict[str, ColumnUse]:
+    """Return role → the column that plays it, for user_id, item_id and, where there are any, value and timestamp.
+
+    Raises `DataError` when a mapped column does not exist or no column for the users or items is recognised.
+    """
+    taken = {column for column in mapped.values() if column is not None}
+    uses: dict[str, ColumnUse] = {}
+    for role, spellings in SPELLINGS.items():
+        if role in mapped:
+            column = mapped[role]
+            if column is not None:
+                uses[role] = ColumnUse(require_column(name, columns, column), role, "mapped")
+        elif (use := _recognise(columns, role, spellings, taken)) is not None:
+            uses[role] = use
+        elif role in ("user_id", "item_id"):
+            raise DataError(_missing(name, columns, role, f'columns={{"{role}": …}}'))
+    return uses
+
+
+def find_id(name: str, table: TableRole, columns: Sequence[str], mapped: str | None) -> ColumnUse:
+    """Return the id column of a feature table, as `find_events` does; "id" is recognised there too."""
+    role = ID_OF[table]
+    if mapped is not None:
+        return ColumnUse(require_column(name, columns, mapped), role, "mapped")
+    use = _recognise(columns, role, (*SPELLINGS[role], "id"), set())
+    if use is None:
+        raise DataError(_missing(name, columns, role, f'columns={{"{table}": {{"{role}": …}}}}'))
+    return use
+
+
+def require_column(name: str, columns: Sequence[str], column: str) -> str:
+    """Return `column`. Raises `DataError` with the columns there are and the nearest name where it does not exist."""
+    if column not in columns:
+        raise DataError(
+            f"{name}: there is no column {column!r}{nearest(column, columns)}; columns: {_listed(columns)}"
+        )
+    return column
+
+
+def nearest(word: str, words: Sequence[str]) -> str:
+    """Return ", did you mean …?" with the nearest of `words`, "" where none is near."""
+    close = difflib.get_close_matches(plain(word), [plain(w) for w in words], 1)
+    if not close:
+        return ""
+    return f", did you mean {next(w for w in words if plain(w) == close[0])!r}?"
+
+
+def plain(name: str) -> str:
+    """Return `name` without case, spaces and punctuation.
+
+    >>> plain(" User-ID")
+    'userid'
+    """
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _recognise(
+    columns: Sequence[str], role: Role, spellings: Sequence[str], taken: set[str]
+) -> ColumnUse | None:
+    free = [column for column in columns if column not in taken]
+    if role in free:
+        return ColumnUse(role, role, "by its name")
+    for spelling in spellings:
+        for column in free:
+            if plain(column) == spelling:
+                return ColumnUse(column, role, "recognised")
+    return None
+
+
+def _missing(name: str, columns: Sequence[str], role: str, parameter: str) -> str:
+    close = nearest(role, columns).replace("did you mean", "is it")
+    message = (
+        f"{name}: no column is recognised as {role}{close}; columns: {_listed(columns)}. Name it: {parameter}"
+    )
+    if all(not plain(column) or plain(column).isdecimal() for column in columns):
+        message += ". The first line must be a header, such as user_id,item_id,value,timestamp"
+    return message
+
+
+def _listed(columns: Sequence[str] | Mapping[Role, object]) -> str:
+    names = list(columns)
+    return ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")

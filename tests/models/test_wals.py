@@ -181,6 +181,20 @@ def test_a_new_item_is_near_the_items_of_the_same_users():
     assert np.abs(scores[1::2]).max() < 0.01
 
 
+def test_what_has_no_vector_says_nothing_when_folded_in():
+    """An item only disliked in training, and a user who only dislikes, weigh nothing in the penalty either."""
+    rows = [(u, i, 5.0) for u, i in random_events()] + [(0, 99, 1.0), (99, 0, 1.0)]
+    model = fitted(rows, feedback=STARS)
+    vectors = [
+        (
+            model.fold_in_users(dataset([(7, 3, 5.0), *also_liked], feedback=STARS)).vectors[0],
+            model.fold_in_items(dataset([(3, 7, 5.0), *also_liking], feedback=STARS)).vectors[0],
+        )
+        for also_liked, also_liking in (((), ()), ([(7, 99, 5.0)], [(99, 7, 5.0)]))
+    ]
+    assert_array_equal(*vectors)
+
+
 @pytest.mark.parametrize("fold_in", ["fold_in_users", "fold_in_items"])
 def test_fold_in_refuses_values_of_another_meaning(fold_in):
     with pytest.raises(DataError, match=r"ratings.*events"):

@@ -171,6 +171,17 @@ def test_what_is_unknown_is_predicted_from_what_is_known():
     assert 200 not in model.recommend([3], k=50).frame["item_id"]
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_users_and_items_without_ratings_have_zero_factors(solver):
+    rows = tastes()
+    model = fitted(rows, users=[100], items=[200], solver=solver, n_epochs=3)
+    user, item = model.memory_.users.index_of([100])[0], model.memory_.items.index_of([200])[0]
+    np.testing.assert_array_equal(model.user_factors_[user], 0)
+    np.testing.assert_array_equal(model.item_factors_[item], 0)
+    assert model.user_offsets_[user] == 0
+    assert model.item_offsets_[item] == pytest.approx(np.mean([y for _, _, y in rows]))
+
+
 def test_predictions_stay_on_the_scale_unless_asked_otherwise():
     model = fitted(reg=0.01, bias_reg=0.01, dim=8)
     pairs = [u for u in range(60) for _ in range(40)], [i for _ in range(60) for i in range(40)]
@@ -335,6 +346,7 @@ def test_each_solver_runs_its_own_number_of_epochs(solver):
         ({"dim": True}, "dim"),
         ({"reg": -1}, "reg must be a number at least 0"),
         ({"bias_reg": float("nan")}, "bias_reg"),
+        ({"item_bias": "yes"}, "item_bias must be True or False"),
         ({"reg_exponent": 1.5}, "at most 1"),
         ({"mean_shrinkage": float("inf")}, "mean_shrinkage"),
         ({"solver": "cg"}, "als, sgd, adam"),

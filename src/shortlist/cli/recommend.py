@@ -1,0 +1,100 @@
+"""`shortlist recommend`: lists for some users on the screen, or for everybody in a file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shortlist.cli import lazy, screen
+from shortlist.cli.ids import split_lists, typed_items, typed_users
+from shortlist.cli.lists import ShownLists
+from shortlist.cli.work import working
+from shortlist.errors import ParameterError
+
+if TYPE_CHECKING:
+    from shortlist.cli.export import Written
+    from shortlist.models.model import Model
+    from shortlist.pipeline import Pipeline
+
+IDS_HELP = "ids separated by commas, or @FILE with one id a line; may be repeated."
+
+
+def recommend(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="What `fit` or `demo` saved.")],
+    user: Annotated[list[str] | None, typer.Option(metavar="ID", help="A user; may be repeated.")] = None,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="All users of the data, into the file --out.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.parquet", help="Where the lists of --all go.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", "--k", min=1, help="The length of a list.")] = 10,
+    items: Annotated[
+        list[str] | None, typer.Option(metavar="IDS", help=f"Show only these: {IDS_HELP}")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="IDS", help=f"Leave these out: {IDS_HELP}")
+    ] = None,
+    include_seen: Annotated[
+        bool, typer.Option("--include-seen", help="Show also what a user has seen.")
+    ] = False,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="As of this time (ISO 8601); the last event of the data."),
+    ] = None,
+    on_unknown: Annotated[
+        str | None,
+        typer.Option(
+            metavar="raise|skip|fallback",
+            help="For users nothing is known of: an error, no list, or the popular items. "
+            "Left out, it is raise for --user and skip for --all.",
+        ),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say where each item came from, what was removed.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Recommend items to one user, several, or all."""
+    _require_consistent(user, out, everybody=everybody, explain=explain)
+    with working(f"loading {directory}") as work:
+        recommender = lazy.registry.load(directory)
+        limits: dict[str, Any] = {"exclude_seen": not include_seen, "at": at}
+        limits |= {
+            name: typed_items(split_lists(texts), recommender.memory_)
+            for name, texts in (("items", items), ("exclude", exclude))
+            if texts is not None
+        }
+        if out is None:
+            limits["on_unknown"] = on_unknown or "raise"
+            result: ShownLists | Written = _for_users(user or [], recommender, k, limits, explain=explain)
+        else:
+            limits["on_unknown"] = on_unknown or "skip"
+            result = lazy.export.write_lists(recommender, out, k, work, **limits)
+    if as_json:
+        screen.write_json(result.to_values())
+    else:
+        result.show(screen.results())
+
+
+def _for_users(
+    texts: list[str], recommender: "Model | Pipeline", k: int, limits: dict[str, Any], *, explain: bool
+) -> ShownLists:
+    users = typed_users(texts, recommender.memory_, must_exist=limits["on_unknown"] == "raise")
+    shown = recommender.recommend(users, k, **limits)
+    return ShownLists.of(shown, k, type(recommender).__name__, explain=explain)
+
+
+def _require_consistent(user: list[str] | None, out: Path | None, *, everybody: bool, explain: bool) -> None:
+    if not user and not everybody:
+        raise ParameterError("for whom? Give --user ID, or --all --out FILE.parquet")
+    if user and everybody:
+        raise ParameterError("give --user or --all, not both")
+    if everybody and out is None:
+        raise ParameterError("--all writes a file: give --out FILE.parquet")
+    if out is not None and not everybody:
+        raise ParameterError(
+            "--out is the file of --all; for one user, send what is printed (--json) to a file"
+        )
+    if everybody and explain:
+        raise ParameterError("--explain is for single users: give --user ID")

@@ -1,0 +1,268 @@
+"""Configuration: a TOML file as a recommender to fit, the data to fit it on, and how to measure it.
+
+    seed = 0                  # of fits, splits and intervals; a table's own seed goes before it
+
+    [data]                    # arguments of `read`; or dataset = "movielens_small" | "online_retail"
+    [split]                   # kind = "leave_last_out" | "global_time" | "random", and its arguments
+    [models.NAME]             # type = a model's class, and its arguments
+    [[sources]]               # type = a source's class, model = NAME, and its arguments
+    [scorer]                  # type = a scorer's class, model = NAME
+    [evaluate]                # arguments of `evaluate`; baseline = NAME
+
+Without [[sources]] the recommender is the model itself. Paths are relative to the file's folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shortlist import registry
+from shortlist.config.arguments import SEED, arguments, named
+from shortlist.config.document import tables
+from shortlist.config.place import Place, listed, suggest
+from shortlist.config.values import UnsuitableError, convert
+from shortlist.data import datasets, split
+from shortlist.data.read import read as read_data
+from shortlist.errors import ParameterError
+from shortlist.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from shortlist.data.dataset import Dataset
+    from shortlist.data.split import Split
+    from shortlist.models.model import Model
+
+TABLES = ("data", "split", "models", "sources", "scorer", "rerank", "evaluate")
+DATASETS: dict[str, Callable[..., Dataset]] = {
+    "movielens_small": datasets.movielens_small,
+    "online_retail": datasets.online_retail,
+}
+SPLITS: dict[str, Callable[..., Split]] = {
+    "global_time": split.global_time,
+    "leave_last_out": split.leave_last_out,
+    "random": split.random,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Configuration:
+    """What a configuration file asks for; nothing is read or fitted yet.
+
+    - recommender: the unfitted model or pipeline
+    - baseline: the unfitted model that [evaluate] names as baseline, with its name, or None
+    - evaluation: the other entries of [evaluate], to be checked against the signature of `evaluate`
+    - seed: of fits, splits and intervals
+    """
+
+    file: Path
+    recommender: Model | Pipeline
+    baseline: tuple[str, Model] | None
+    evaluation: Mapping[str, Any]
+    seed: int
+    _load: Call
+    _cut: Call | None
+
+    def dataset(self) -> Dataset:
+        """Return the data of [data]. Raises what `read` or the sample raises."""
+        data: Dataset = self._load()
+        return data
+
+    def split(self, dataset: Dataset) -> Split:
+        """Return the parts that [split] cuts `dataset` into. Raises `ConfigError` where there is no such table."""
+        if self._cut is None:
+            raise Place(self.file).error(
+                f"there is no [split], and measuring needs one: kind = {_choices(SPLITS)}"
+            )
+        parts: Split = self._cut(dataset)
+        return parts
+
+    def validation_split(self, train: Dataset) -> Split:
+        """Return `train` cut by the rule of [split] again, for choices that must not see the test part.
+
+        A cut at a fixed time would leave nothing there, so of that rule only the kind is taken.
+        """
+        if self._cut is None:
+            return split.leave_last_out(train)
+        again = {name: value for name, value in self._cut.keywords.items() if name != "at"}
+        parts: Split = self._cut.function(train, **again)
+        return parts
+
+    def evaluation_arguments(self, evaluate: Callable[..., Any], supplied: Sequence[str]) -> dict[str, Any]:
+        """Return [evaluate] as keyword arguments of `evaluate`, of which the caller gives `supplied` itself.
+
+        Raises `ConfigError` as everything in the file does.
+        """
+        place = Place(self.file, "[evaluate]")
+        return arguments(place, self.evaluation, evaluate, supplied=supplied, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function with its keyword arguments, whose refusals are errors of the file."""
+
+    place: Place
+    function: Callable[..., Any]
+    keywords: Mapping[str, Any]
+
+    def __call__(self, *given: Any) -> Any:
+        """Return what the function returns. Raises `ConfigError` where it refuses an argument."""
+        try:
+            return self.function(*given, **self.keywords)
+        except ParameterError as error:
+            raise self.place.error(str(error)) from error
+
+
+def read(path: str | Path) -> Configuration:
+    """Return what the configuration file at `path` asks for.
+
+    Everything in it is checked before any data is read. Raises `ConfigError` for whatever is wrong, naming the file,
+    the table, the key, and the nearest right spelling.
+    """
+    file = Path(path)
+    top = tables(file)
+    place = Place(file)
+    for key in top:
+        if key not in (SEED, *TABLES):
+            raise place.at(key).error(
+                f"no such table.{suggest(key, (SEED, *TABLES))} There are {listed(TABLES)}"
+            )
+    seed = _seed(place, top)
+    models = _models(file, top)
+    evaluation = dict(_table(file, top, "evaluate"))
+    name = evaluation.pop("baseline", None)
+    baseline = None if name is None else named(Place(file, "[evaluate]", "baseline"), name, models, "model")
+    return Configuration(
+        file,
+        _recommender(file, top, models, baseline),
+        None if baseline is None else (name, baseline),
+        evaluation,
+        seed,
+        _data_call(file, top),
+        _split_call(file, top, seed),
+    )
+
+
+def _seed(place: Place, top: Mapping[str, Any]) -> int:
+    try:
+        seed: int = convert(top.get(SEED, 0), int, place.file.parent)
+    except UnsuitableError as error:
+        raise place.at(SEED).error(str(error)) from None
+    if seed < 0:
+        raise place.at(SEED).error(f"needs a whole number of at least 0, not {seed}")
+    return seed
+
+
+def _data_call(file: Path, top: Mapping[str, Any]) -> Call:
+    place, table = Place(file, "[data]"), dict(_table(file, top, "data"))
+    if "dataset" in table:
+        sample = named(place.at("dataset"), table.pop("dataset"), DATASETS, "sample of data")
+        return Call(place, sample, arguments(place, table, sample))
+    if "interactions" not in table:
+        raise place.error(f"needs interactions = a file, or dataset = {_choices(DATASETS)}")
+    return Call(place, read_data, arguments(place, table, read_data))
+
+
+def _split_call(file: Path, top: Mapping[str, Any], seed: int) -> Call | None:
+    if "split" not in top:
+        return None
+    place = Place(file, "[split]")
+    kind, table = _kind(place, _table(file, top, "split"), "kind", SPLITS, "kind of split")
+    return Call(place, kind, arguments(place, table, kind, supplied=("dataset",), seed=seed))
+
+
+def _models(file: Path, top: Mapping[str, Any]) -> dict[str, Model]:
+    entries = _table(file, top, "models")
+    if not entries:
+        raise Place(file).error("there is no model; write a table [models.NAME] with type = a class")
+    return {
+        name: _built(Place(file, f"[models.{name}]"), entry, registry.MODELS, "model", {})
+        for name, entry in entries.items()
+    }
+
+
+def _recommender(
+    file: Path, top: Mapping[str, Any], models: Mapping[str, Model], baseline: Model | None
+) -> Model | Pipeline:
+    if "rerank" in top:
+        raise Place(file, "[[rerank]]").error("this version has no re-ranking step; leave the table out")
+    if "sources" not in top:
+        return _single_model(file, top, models, baseline)
+    sources = _sources(file, top["sources"], models)
+    if "scorer" not in top:
+        raise Place(file).error(
+            "there is no [scorer]; [[sources]] need one to put their candidates on one scale"
+        )
+    scorer = _built(Place(file, "[scorer]"), top["scorer"], registry.SCORERS, "scorer", models)
+    used = {id(stage.model) for stage in (*sources, scorer)} | {id(baseline)}
+    _refuse_unused(file, [name for name, model in models.items() if id(model) not in used])
+    return Call(Place(file, "[[sources]]"), Pipeline, {"sources": sources, "scorer": scorer})()  # type: ignore[no-any-return]
+
+
+def _single_model(
+    file: Path, top: Mapping[str, Any], models: Mapping[str, Model], baseline: Model | None
+) -> Model:
+    if "scorer" in top:
+        raise Place(file, "[scorer]").error(
+            "it is not used: there are no [[sources]] whose candidates it could score"
+        )
+    others = [name for name, model in models.items() if model is not baseline]
+    if len(others) != 1:
+        raise Place(file).error(
+            f"without [[sources]] there is one model besides the baseline, here there are: {listed(others)}"
+        )
+    return models[others[0]]
+
+
+def _sources(file: Path, entries: object, models: Mapping[str, Model]) -> list[Any]:
+    if not isinstance(entries, list) or not entries:
+        raise Place(file, "[[sources]]").error(
+            "it is a list of tables: write each as [[sources]], in double brackets"
+        )
+    return [
+        _built(Place(file, f"[[sources]] no. {number}"), entry, registry.SOURCES, "source", models)
+        for number, entry in enumerate(entries, 1)
+    ]
+
+
+def _built(
+    place: Place, table: object, classes: Mapping[str, str], what: str, models: Mapping[str, Model]
+) -> Any:
+    """Return the object of the class that `table` names under type, made from its other entries."""
+    name, rest = _kind(place, table, "type", {name: name for name in classes}, f"type of {what}")
+    cls = registry.class_of(name)
+    return Call(place, cls, arguments(place, rest, cls, models=models))()
+
+
+def _kind(
+    place: Place, table: object, key: str, choices: Mapping[str, Any], what: str
+) -> tuple[Any, dict[str, Any]]:
+    """Return what `table` names under `key`, and its other entries."""
+    if not isinstance(table, dict):
+        raise place.error(f"it is a table; write {place.table} and its entries below")
+    if key not in table:
+        raise place.error(f"needs {key} = {_choices(choices)}")
+    chosen = named(place.at(key), table[key], choices, what)
+    return chosen, {name: value for name, value in table.items() if name != key}
+
+
+def _table(file: Path, top: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = top.get(name, {})
+    if not isinstance(table, dict):
+        raise Place(file, name).error(
+            f"it is a table; write [{name}] in single brackets, and its entries below"
+        )
+    return table
+
+
+def _refuse_unused(file: Path, names: Sequence[str]) -> None:
+    if names:
+        raise Place(file, f"[models.{names[0]}]").error(
+            "no source, scorer or baseline uses this model; name it in one of them or leave it out"
+        )
+
+
+def _choices(table: Mapping[str, Any]) -> str:
+    return " | ".join(f'"{name}"' for name in table)

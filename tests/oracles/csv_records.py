@@ -8,10 +8,10 @@ import re
 
 
 def parse(text, delimiter, n_fields):
-    """Return (rows, rejects): rows [(row, line, cells)], rejects [(row, line, text)], numbered from 1 after the header."""
+    """Return rows [(row, line, cells)] and rejects [(row, line, text)]; rows count from 1 after the header."""
     d = re.escape(delimiter)
     field = rf'(?:"(?:[^"]|"")*"|(?!")[^{d}\n]*)'
-    record = re.compile(rf"{field}(?:{d}{field}){{{n_fields - 1}}}(?=\n|\Z)".replace(r"\Z", r"\Z"))
+    record = re.compile(rf"{field}(?:{d}{field}){{{n_fields - 1}}}(?=\n|\Z)")
     rows, rejects, at, line, row = [], [], 0, 1, -1
     while at < len(text):
         stop = text.find("\n", at)

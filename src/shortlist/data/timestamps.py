@@ -136,7 +136,8 @@ def _from_numbers(whole: pl.Series | None, number: pl.Series | None) -> tuple[pl
 def _typical_magnitude(parts: Sequence[pl.Series]) -> float:
     filled = [part.drop_nulls() for part in parts]
     stride = 1 + sum(part.len() for part in filled) // MEDIAN_SAMPLE
-    magnitude = pl.concat([part.gather_every(stride).cast(pl.Float64) for part in filled]).abs().median()
+    sample = pl.concat([part.gather_every(stride).cast(pl.Float64) for part in filled])
+    magnitude = sample.filter(sample.is_finite()).abs().median()
     return magnitude if isinstance(magnitude, float) else 0.0
 
 

@@ -191,7 +191,7 @@ def print_table(head: list[str], rows: Sequence[Sequence[object]]) -> None:
                 for c, (cell, w) in enumerate(zip(row, widths, strict=True))
             )
         )
-    print()
+    print(flush=True)
 
 
 def main() -> int:

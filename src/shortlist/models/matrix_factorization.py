@@ -36,7 +36,7 @@ class Descent(NamedTuple):
 
 
 DESCENTS: dict[str, Descent] = {
-    "als": Descent(n_epochs=8, learning_rate=None),
+    "als": Descent(n_epochs=6, learning_rate=None),
     "sgd": Descent(n_epochs=30, learning_rate=0.05),
     "adam": Descent(n_epochs=200, learning_rate=0.1),
 }
@@ -72,7 +72,7 @@ class MatrixFactorization(Model):
 
     The defaults were chosen by RMSE on held-out parts of the *training* side of one fold of MovieLens small, among dim
     8–24, ν 0–.65, penalties around each optimum and shrinkages from 1 on; the optimum is flat, within .002 around
-    them. dim + 1, the bias counted, is a multiple of four, which the solver pads to. Eight als epochs come within .002
+    them. dim + 1, the bias counted, is a multiple of four, which the solver pads to. Six als epochs come within .004
     of the RMSE of twenty. `min_ratings` 3 keeps items with one or two ratings, whose prediction is mostly the global
     mean, off lists; a larger one favours popular items further (`benchmarks/bench_explicit.py` prints what it does).
     """

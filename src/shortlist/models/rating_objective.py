@@ -105,9 +105,14 @@ def error_objective(error: NDArray[np.float64], factors: Factors, penalty: Penal
     """Return J where the `error` of each rating is known already."""
     w, b, x, c = factors
     reg, bias_reg, user_scale, item_scale = penalty
-    users = reg * np.square(w).sum(axis=1, dtype=np.float64) + bias_reg * np.square(b, dtype=np.float64)
-    items = reg * np.square(x).sum(axis=1, dtype=np.float64) + bias_reg * np.square(c, dtype=np.float64)
+    users = reg * _squared_norms(w) + bias_reg * np.square(b, dtype=np.float64)
+    items = reg * _squared_norms(x) + bias_reg * np.square(c, dtype=np.float64)
     return 0.5 * float(np.square(error).sum() + user_scale @ users + item_scale @ items)
+
+
+def _squared_norms(rows: Floats) -> NDArray[np.float64]:
+    # Within a row the sum is short and may be of the factors' dtype; einsum makes no copy of the squares.
+    return np.einsum("rf,rf->r", rows, rows).astype(np.float64)
 
 
 def error_gradient(

@@ -4,8 +4,8 @@ The file holds every line of every invoice. What is no purchase of a product by 
 the first of these reasons that holds:
 
 - "no customer": the line names nobody (mostly sales through other channels);
-- "cancellation": the invoice begins with C, or the quantity is not positive. The purchase that it cancels stays:
-  that the customer wanted the product then is what matters here, and the file does not link the two;
+- "cancellation": the invoice begins with C (these are all the customers' lines of negative quantity). The purchase
+  that it cancels stays: the customer wanted the product when buying it, and the file does not link the two;
 - "no product": postage, carriage, packing, bank charges, fees, discounts, samples, vouchers and manual entries.
 
 Every other line is an event of value 1, whatever its quantity: quantities go from 1 to 80,995 and say how large the
@@ -71,9 +71,7 @@ def _screen(table: FrameTable, lines: pl.DataFrame) -> Screening:
     screening = Screening(table, lines.height)
     invoice, code = lines["InvoiceNo"], lines["StockCode"]
     screening.reject(lines["CustomerID"].is_null(), "CustomerID", lines["CustomerID"], "no customer")
-    screening.reject(
-        invoice.str.starts_with("C") | (lines["Quantity"] <= 0), "InvoiceNo", invoice, "cancellation"
-    )
+    screening.reject(invoice.str.starts_with("C"), "InvoiceNo", invoice, "cancellation")
     screening.reject(code.is_in(NO_PRODUCTS) | code.str.starts_with(VOUCHER), "StockCode", code, "no product")
     return screening
 

@@ -105,5 +105,5 @@ def test_a_value_of_nought_stays_stored():
 def test_a_sum_does_not_lose_what_is_small():
     # In 32 bits, 2^24 + 1 is 2^24.
     zero = np.zeros(3, np.int32)
-    log = Interactions.of(zero, zero, np.array([2.0**24, 1, 1]), None, 1, 1, Feedback.events())
+    log = Interactions.of(zero, zero, np.array([1, 2.0**24, 1]), None, 1, 1, Feedback.events())
     assert log.matrix("sum").data.tolist() == [2**24 + 2]

@@ -46,8 +46,8 @@ bench: .venv/bench.stamp
 	  echo "== $$script"; \
 	  $(BIN)/python "$$script" || { status=$$?; [ $$status -eq 77 ] || exit $$status; }; \
 	done
-	@$(BIN)/python benchmarks/tables.py
 	@$(BIN)/python benchmarks/tables.py --print
+	@$(BIN)/python benchmarks/tables.py
 
 tables: .venv/base.stamp
 	@$(BIN)/python benchmarks/tables.py

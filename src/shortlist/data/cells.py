@@ -79,12 +79,12 @@ def screen_numbers(
 
     True and False are 1 and 0. Raises `DataError` for a column of another type.
     """
-    missing = is_missing(column)
     number = to_numbers(column)
     if number is None:
         raise DataError(f"{name}: the column {column.name!r} is {column.dtype}; a {what} is a number")
-    screening.reject(missing, column.name, column, f"missing {what}")
-    screening.reject(number.is_null(), column.name, column, f"unparsable {what}")
+    if number.null_count():
+        screening.reject(is_missing(column), column.name, column, f"missing {what}")
+        screening.reject(number.is_null(), column.name, column, f"unparsable {what}")
     values = number.fill_null(0.0).to_numpy()
     with np.errstate(over="ignore"):
         finite = np.isfinite(values.astype(np.float32))

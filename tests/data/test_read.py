@@ -168,6 +168,13 @@ def test_a_frame_without_rows_is_refused():
         read(EVENTS.clear())
 
 
+def test_a_query_that_fails_is_named():
+    with pytest.raises(DataError, match="interactions: the query of this LazyFrame fails"):
+        read(EVENTS.lazy().select("nothing"))
+    with pytest.raises(DataError, match="interactions: cannot be read"):
+        read(EVENTS.lazy().with_columns(value=pl.col("user_id").cast(pl.Float64)))
+
+
 def test_only_the_columns_that_are_used_are_read():
     # The other column would fail if it were computed.
     broken = EVENTS.lazy().with_columns(other=pl.col("user_id").cast(pl.Int64))
@@ -296,6 +303,7 @@ def test_ids_of_features_without_events_are_in_the_catalogue():
         ({"features": {"item": {}}}, "no table 'item', did you mean 'items'"),
         ({"columns": {"users": 3}}, "columns"),
         ({"kind": "ratings", "scale": (5, 1)}, "finite low < high"),
+        ({"scale": (1, 2, 5)}, "scale must be"),
     ],
 )
 def test_wrong_parameters_are_named(arguments, message):

@@ -1,0 +1,1 @@
+"""Data: reading and checking, ids, the event log, features, and splits."""

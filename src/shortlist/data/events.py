@@ -14,7 +14,7 @@ from shortlist.data.feedback import Feedback
 from shortlist.data.import_report import TableReport, describe
 from shortlist.data.rejects import Screening
 from shortlist.data.timestamps import read_times
-from shortlist.errors import DataError
+from shortlist.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +39,10 @@ class Meaning:
     kind: str | None = None
     scale: tuple[float, float] | None = None
     positive_from: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and len(self.scale) != 2:
+            raise ParameterError(f"scale must be (lowest, highest) rating, got {self.scale!r}")
 
 
 @dataclass(frozen=True, eq=False)

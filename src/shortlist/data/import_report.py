@@ -140,9 +140,13 @@ class ImportReport:
             f"{self._span()}; {self.repeats:,} repeat an earlier pair of user and item"
         )
         lines.append(f"ids: users are {self.id_kinds['users']}s, items are {self.id_kinds['items']}s")
-        lines += [f"{kind} with features and without events: {n:,}" for kind, n in self.without_events.items() if n]
         lines += [
-            f"{kind} with events and without features: {n:,}" for kind, n in self.without_features.items() if n
+            f"{kind} with features and without events: {n:,}" for kind, n in self.without_events.items() if n
+        ]
+        lines += [
+            f"{kind} with events and without features: {n:,}"
+            for kind, n in self.without_features.items()
+            if n
         ]
         lines.append(f"ASSUMED: {self.assumed}" if self.assumed else f"values: {describe(self.feedback)}")
         return "\n".join(lines)

@@ -133,7 +133,8 @@ def _combine(
     if duplicates == "first" or value.size == 0:
         return value[first]
     if duplicates == "last":
-        return value[first + count - 1]
+        last: NDArray[np.int64] = first + count - 1
+        return value[last]
     if duplicates == "count":
         return count.astype(np.float32)
     total: NDArray[np.float64] = np.add.reduceat(value, first, dtype=np.float64)

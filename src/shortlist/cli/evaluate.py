@@ -9,6 +9,7 @@ from shortlist.cli import lazy, screen
 from shortlist.cli.measures import STAR, quality_table, segment_table
 from shortlist.cli.reading import dataset_of
 from shortlist.cli.work import working
+from shortlist.errors import ConfigError
 
 if TYPE_CHECKING:
     from shortlist.cli.work import Work
@@ -48,7 +49,13 @@ def evaluate(
 
 def evaluation_arguments(configuration: "Configuration") -> dict[str, Any]:
     """Return [evaluate] of the file as arguments of `evaluate`. Raises `ConfigError` for what is wrong in it."""
-    return configuration.evaluation_arguments(lazy.evaluate.evaluate, SUPPLIED)
+    found = configuration.evaluation_arguments(lazy.evaluate.evaluate, SUPPLIED)
+    # `evaluate` refuses this too, but after everything is fitted.
+    if found.get("k", 1) < 1:
+        raise ConfigError(
+            f"{configuration.file}: [evaluate]: k: needs a whole number of at least 1, not {found['k']}"
+        )
+    return found
 
 
 def _baseline(

@@ -11,7 +11,6 @@ from rich.text import Text
 from shortlist.cli.screen import short_float, table
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
     from rich.table import Table
 
     from shortlist.cli.screen import Screen, Side
@@ -115,7 +114,7 @@ def _candidate_counts(trace: list[dict[str, Any]], names: tuple[str, ...]) -> di
 
 
 def _list_table(values: dict[str, Any]) -> Table:
-    rows: list[list[RenderableType]] = [
+    rows: list[list[str | Text]] = [
         [str(item["rank"]), str(item["item_id"]), _named(item), f"{item['score']:.4g}", _proposers(item)]
         for item in values["items"]
     ]

@@ -24,7 +24,9 @@ SEGMENT_METRICS = ("ndcg", "recall")
 def quality_table(evaluation: Evaluation, metrics: Sequence[str] | None = None) -> Table:
     """Return the metrics of all users (only `metrics` where given): ours, the baseline's, and the difference."""
     found = [r for r in evaluation.results if r.segment == ALL and (metrics is None or r.metric in metrics)]
-    return _compared(evaluation, found, "metric", lambda result: label(result.metric, evaluation.k))
+    return _compared(
+        evaluation, found, ("metric", "whole"), lambda result: label(result.metric, evaluation.k)
+    )
 
 
 def segment_table(evaluation: Evaluation) -> Table | None:
@@ -33,7 +35,10 @@ def segment_table(evaluation: Evaluation) -> Table | None:
     if not found:
         return None
     return _compared(
-        evaluation, found, "segment", lambda result: f"{result.segment}: {label(result.metric, evaluation.k)}"
+        evaluation,
+        found,
+        ("segment", "left"),
+        lambda result: f"{result.segment}: {label(result.metric, evaluation.k)}",
     )
 
 
@@ -47,18 +52,18 @@ def label(metric: str, k: int) -> str:
 
 
 def _compared(
-    evaluation: Evaluation, results: Iterable[Result], first: str, name: Callable[[Result], str]
+    evaluation: Evaluation, results: Iterable[Result], first: tuple[str, Side], name: Callable[[Result], str]
 ) -> Table:
     by_name: dict[str, dict[str, Result]] = {}
     for result in results:
         by_name.setdefault(name(result), {})[result.model] = result
     models = list(dict.fromkeys(result.model for result in evaluation.results))
     columns: list[tuple[str, Side]] = [
-        (first, "left"),
+        first,
         *((model, "right") for model in models),
         ("users", "right"),
     ]
-    columns.append((f"difference [{evaluation.level:.0%} interval]", "left"))
+    columns.append((f"difference [{evaluation.level:.0%} interval]", "whole"))
     rows = [
         [
             row_name,
@@ -82,8 +87,8 @@ def _difference(result: Result) -> str:
     low, high = result.difference_low, result.difference_high
     if low is None or high is None:
         return f"{result.difference:+.4f}"
-    star = " *" if low > 0 or high < 0 else ""
-    return f"{result.difference:+.4f} [{low:+.4f}, {high:+.4f}]{star}"
+    star = "*" if low > 0 or high < 0 else ""
+    return f"{result.difference:+.4f} [{low:.4f}, {high:.4f}]{star}"
 
 
 STAR = "* the interval of the difference leaves out 0"

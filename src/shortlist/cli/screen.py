@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,11 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from rich.console import RenderableType
+    from rich.text import Text
 
-Side = Literal["left", "right"]
+# Cells on the left and names on the right are broken where space is short; numbers and "whole" columns never.
+Side = Literal["left", "right", "whole"]
 
 
 class Screen(Console):
@@ -30,7 +32,9 @@ class Screen(Console):
 
 
 def results() -> Screen:
-    """Return the console on stdout."""
+    """Return the console on stdout; a character that its encoding lacks becomes a question mark."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     return Screen()
 
 
@@ -49,11 +53,15 @@ def write_json(document: Any) -> None:
     sys.stdout.write(text + "\n")
 
 
-def table(columns: Iterable[tuple[str, Side]], rows: Iterable[Iterable[RenderableType]]) -> Table:
-    """Return a table of `columns` (name and side); those on the right hold numbers and never wrap."""
-    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name, side in columns:
-        drawn.add_column(name, justify=side, no_wrap=side == "right", overflow="fold")
+def table(columns: Iterable[tuple[str, Side]], rows: Sequence[Sequence[str | Text]]) -> Table:
+    """Return a table of `columns`, each with its name and side."""
+    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for place, (name, side) in enumerate(columns):
+        if side == "right":
+            longest = max(map(len, [*name.split(), *(row[place] for row in rows)]))
+            drawn.add_column(name, justify="right", min_width=longest, overflow="fold")
+        else:
+            drawn.add_column(name, no_wrap=side == "whole", overflow="fold")
     for row in rows:
         drawn.add_row(*row)
     return drawn

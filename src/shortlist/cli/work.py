@@ -37,7 +37,7 @@ class Work:
     def step(self, description: str, total: int | None = None) -> None:
         """Say that `description` has begun; with `total`, `advance` moves its bar."""
         self.stop()
-        if not self._console.is_terminal:
+        if not self._console.is_terminal or self._console.is_dumb_terminal:
             self._line = threading.Timer(PATIENCE_SECONDS, self.note, [f"{description} …"])
             self._line.daemon = True
             self._line.start()

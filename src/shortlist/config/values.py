@@ -71,7 +71,8 @@ def describe(hint: Any) -> str:
     if origin is Literal:
         return " or ".join(_toml(choice) for choice in arguments)
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(describe(part) for part in arguments if can_hold(part)))
+        possible = [part for part in arguments if can_hold(part)]
+        return " or ".join(dict.fromkeys(map(describe, possible))) if possible else describe(None)
     if origin is tuple and arguments[-1:] != (...,):
         return f"a list of {len(arguments)}: {', '.join(describe(part) for part in arguments)}"
     if origin in _LISTS or hint in _LISTS:
@@ -94,6 +95,8 @@ def _of_literal(value: object, hint: Any) -> object:
 
 def _of_union(value: object, hint: Any, folder: Path) -> Any:
     parts = [part for part in get_args(hint) if can_hold(part)]
+    if len(parts) == 1:
+        return convert(value, parts[0], folder)
     # A path before plain text, so that it is resolved; the exact type first, so that 1 stays whole in `float | int`.
     parts.sort(key=lambda part: (not _is_path(part), part is not type(value)))
     for part in parts:

@@ -1,0 +1,99 @@
+import json
+from pathlib import Path
+
+import pytest
+from cli.conftest import Run, Shop
+
+import shortlist as sl
+
+
+def test_json_is_what_python_would_measure(shop: Shop, run: Run) -> None:
+    document = json.loads(run("evaluate", str(shop.config), "--json").stdout)
+    data = sl.read(shop.ratings, items=shop.items, kind="ratings", scale=(1, 5))
+    train, test = sl.split.leave_last_out(data, 0.3)
+    taste = sl.WALS(dim=4, n_epochs=3)
+    sources = [sl.Nearest(taste, 15), sl.RelatedToRecent(taste), sl.Popular()]
+    pipeline = sl.Pipeline(sources, sl.ModelScorer(taste)).fit(train, rng=0)
+    expected = sl.evaluate(pipeline, train, test, 5, n_bootstrap=50)
+    found = {(r["model"], r["segment"], r["metric"]): r["value"] for r in document["results"]}
+    assert {key: value for key, value in found.items() if key[0] == "Pipeline"} == {
+        (r.model, r.segment, r.metric): r.value for r in expected.results
+    }
+    assert document["baseline"].startswith("popularity")
+    assert (document["k"], document["interval"]["n_bootstrap"]) == (5, 50)
+
+
+def test_the_table_has_both_and_the_difference(shop: Shop, run: Run) -> None:
+    text = run("evaluate", str(shop.config)).stdout
+    assert "popularity" in text
+    assert "ndcg@5" in text
+    assert "warm users: recall@5" in text
+    assert "[95% interval]" in text
+    assert "ordered in time for each user" in text
+
+
+def test_the_baseline_can_be_named(shop: Shop, run: Run) -> None:
+    mean = '[models.mean]\ntype = "Popularity"\nby = "mean"\n\n[evaluate]\nbaseline = "mean"'
+    config = shop.variant("named.toml", ("[evaluate]", mean))
+    document = json.loads(run("evaluate", config, "--json").stdout)
+    assert document["baseline"] == "mean"
+    assert {result["model"] for result in document["results"]} == {"Pipeline", "mean"}
+
+
+def test_seen_items_count_where_the_file_says_so(shop: Shop, run: Run) -> None:
+    config = shop.variant("seen.toml", ("k = 5\n", "k = 5\nexclude_seen = false\n"))
+    assert json.loads(run("evaluate", config, "--json").stdout)["exclude_seen"] is False
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        'kind = "global_time"\nat = 2001-09-09T03:30:00Z',
+        'kind = "global_time"\nfraction = 0.25',
+        'kind = "random"',
+        'kind = "random"\nseed = 3',
+        'kind = "leave_last_out"\nn = 2',
+    ],
+)
+def test_every_kind_of_split_can_be_measured(shop: Shop, run: Run, split: str) -> None:
+    config = shop.variant("split.toml", ('kind = "leave_last_out"\nfraction = 0.3', split))
+    result = run("evaluate", config)
+    assert result.exit_code == 0, result.stderr
+    assert split.split('"')[1] in result.stdout
+
+
+def test_the_seed_of_the_split_counts(shop: Shop, run: Run) -> None:
+    old = 'kind = "leave_last_out"\nfraction = 0.3'
+    texts = {
+        run("evaluate", shop.variant("seed.toml", (old, f'kind = "random"\nseed = {seed}')), "--json").stdout
+        for seed in (1, 2)
+    }
+    assert len(texts) == 2
+
+
+def test_a_split_is_needed(shop: Shop, run: Run) -> None:
+    config = shop.variant("none.toml", ('[split]\nkind = "leave_last_out"\nfraction = 0.3\n', ""))
+    result = run("evaluate", config)
+    assert result.exit_code == 2
+    assert "there is no [split]" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("k = 5", "k = 0", "[evaluate]: k: needs a whole number of at least 1, not 0"),
+        ("k = 5", 'k = "5"', '[evaluate]: k: needs a whole number, not "5"'),
+        ("k = 5", 'k = 5\nbaseline = "tast"', "Did you mean 'taste'?"),
+        ("fraction = 0.3", "fraction = 1.3", "[split]: fraction=1.3"),
+    ],
+)
+def test_what_is_wrong_ends_with_2(shop: Shop, run: Run, old: str, new: str, words: str) -> None:
+    result = run("evaluate", shop.variant("wrong.toml", (old, new)))
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_a_missing_file_ends_with_2(tmp_path: Path, run: Run) -> None:
+    result = run("evaluate", str(tmp_path / "none.toml"))
+    assert result.exit_code == 2
+    assert "none.toml: cannot be read: No such file or directory" in result.stderr

@@ -1,0 +1,253 @@
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from cli.conftest import BRACKETS, N_USERS, Run, Shop
+
+import shortlist as sl
+from shortlist.cli import export
+from shortlist.cli.work import working
+
+ITEM_KEYS = {"item_id", "title", "score", "rank", "sources", "reason"}
+
+
+def test_json_holds_what_the_library_recommends(shop: Shop, run: Run) -> None:
+    document = json.loads(run("recommend", shop.saved, "--user", "7", "-k", "4", "--json").stdout)
+    assert set(document) == {"user_id", "k", "fallback", "shortfall", "items"}
+    assert (document["user_id"], document["k"]) == (7, 4)
+    assert all(set(item) == ITEM_KEYS for item in document["items"])
+    expected = sl.load(shop.saved).recommend([7], 4)
+    found = pl.DataFrame(document["items"])
+    assert found["item_id"].equals(expected.frame["item_id"])
+    assert found["score"].cast(pl.Float32).equals(expected.frame["score"])
+    assert found["reason"].equals(expected.reasons["reason"])
+    assert found["rank"].to_list() == [1, 2, 3, 4]
+
+
+def test_sources_are_those_of_the_trace(shop: Shop, run: Run) -> None:
+    document = json.loads(run("recommend", shop.saved, "--user", "7", "--json").stdout)
+    trace = sl.load(shop.saved).recommend([7], 10).trace(7)
+    for item in document["items"]:
+        row = trace.row(by_predicate=pl.col("item_id") == item["item_id"], named=True)
+        assert item["sources"] == [
+            name for name in ("Nearest", "RelatedToRecent", "Popular") if row[f"{name}_rank"]
+        ]
+    assert len({tuple(item["sources"]) for item in document["items"]}) > 1
+
+
+def test_string_ids_stay_strings(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "likes.csv").write_text("user,item\n007,b\n007,c\nann,b\nann,d\n")
+    config = tmp_path / "c.toml"
+    config.write_text('[data]\ninteractions = "likes.csv"\n[models.m]\ntype = "Popularity"\n')
+    assert run("fit", str(config), "--out", str(tmp_path / "m")).exit_code == 0
+    document = json.loads(run("recommend", str(tmp_path / "m"), "--user", "007", "--json").stdout)
+    assert document["user_id"] == "007"
+    assert [item["item_id"] for item in document["items"]] == ["d"]
+    assert document["items"][0]["sources"] == ["Popularity"]
+    assert "title" not in document["items"][0]
+
+
+def test_several_users_come_under_users_each_once(shop: Shop, run: Run) -> None:
+    result = run("recommend", shop.saved, "--user", "9", "--user", "2", "--user", "9", "--json", "-k", "3")
+    document = json.loads(result.stdout)
+    assert [user["user_id"] for user in document["users"]] == [9, 2]
+    alone = json.loads(run("recommend", shop.saved, "--user", "2", "--json", "-k", "3").stdout)
+    assert document["users"][1] == alone
+
+
+def test_explain_accounts_for_every_candidate(shop: Shop, run: Run) -> None:
+    document = json.loads(run("recommend", shop.saved, "--user", "7", "--explain", "--json").stdout)
+    counts = document["candidates"]
+    trace = sl.load(shop.saved).recommend([7], 10).trace(7)
+    assert counts["distinct"] == trace.height
+    assert counts["scored"] + sum(counts["removed"].values()) == trace.height
+    assert counts["removed"]["seen"] == (trace["removed_by"] == "seen").sum() > 0
+    assert counts["proposed"]["Nearest"] == trace["Nearest_rank"].count()
+    best = document["items"][0]
+    assert best["source_ranks"]["Nearest"] == 1
+    assert {"because_of", "source_ranks"} | ITEM_KEYS == set(best)
+
+
+def test_explain_is_readable_in_80_columns(shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = run("recommend", shop.saved, "--user", "7", "--explain").stdout
+    assert max(map(len, text.splitlines())) <= 100
+    assert "because you liked Item" in text
+    assert "Nearest\N{NO-BREAK SPACE}1" in text
+    assert "seen" in text
+
+
+def test_titles_are_printed_as_they_are(shop: Shop, run: Run) -> None:
+    text = run("recommend", shop.saved, "--user", "1", "--items", "3", "--include-seen").stdout
+    assert BRACKETS in text
+
+
+def test_items_and_exclude_limit_the_list(shop: Shop, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("3\n5\n\n9\n")
+    result = run(
+        "recommend", shop.saved, "--user", "7", "--items", "1,2", "--items", f"@{tmp_path / 'ids.txt'}",
+        "--exclude", "5, 2", "--include-seen", "--json",
+    )  # fmt: skip
+    document = json.loads(result.stdout)
+    assert sorted(item["item_id"] for item in document["items"]) == [1, 3, 9]
+    assert document["shortfall"].startswith("only 3 items")
+
+
+def test_seen_items_come_back_only_when_asked_for(shop: Shop, run: Run) -> None:
+    seen = set(pl.read_csv(shop.ratings).filter(pl.col("user_id") == 7)["item_id"])
+    for option, expected in ((), False), (("--include-seen",), True):
+        document = json.loads(
+            run("recommend", shop.saved, "--user", "7", "-k", "30", "--json", *option).stdout
+        )
+        assert bool(seen & {item["item_id"] for item in document["items"]}) is expected
+
+
+def test_at_takes_the_history_up_to_then(shop: Shop, run: Run) -> None:
+    before = run("recommend", shop.saved, "--user", "7", "-k", "30", "--at", "2001-01-01", "--json")
+    seen = set(pl.read_csv(shop.ratings).filter(pl.col("user_id") == 7)["item_id"])
+    assert seen & {item["item_id"] for item in json.loads(before.stdout)["items"]}
+
+
+@pytest.mark.parametrize(
+    ("user", "words"),
+    [
+        ("41", ["no user '41' among the 40", "nearest are 4", "--on-unknown fallback"]),
+        ("ann", ["no user 'ann'", "such as 1, 2, 3"]),
+        ("40", ["nothing in the training data says what user 40 likes"]),
+    ],
+)
+def test_unknown_users_are_an_error(shop: Shop, run: Run, user: str, words: list[str]) -> None:
+    result = run("recommend", shop.saved, "--user", user)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert all(word in result.stderr for word in words)
+
+
+def test_fallback_says_that_it_is_one(shop: Shop, run: Run) -> None:
+    arguments = ("recommend", shop.saved, "--user", "41", "--on-unknown", "fallback")
+    document = json.loads(run(*arguments, "--json").stdout)
+    assert document["fallback"] is True
+    assert all(item["sources"] == ["fallback"] for item in document["items"])
+    assert document["items"][0]["reason"].startswith("popular")
+    assert "Nothing is known of this user" in run(*arguments).stdout
+
+
+def test_skip_gives_an_empty_list_and_why(shop: Shop, run: Run) -> None:
+    document = json.loads(
+        run("recommend", shop.saved, "--user", "40", "--on-unknown", "skip", "--json").stdout
+    )
+    assert document["items"] == []
+    assert "skipped" in document["shortfall"]
+
+
+def test_fallback_refuses_an_id_of_another_kind(shop: Shop, run: Run) -> None:
+    result = run("recommend", shop.saved, "--user", "ann", "--user", "1", "--on-unknown", "fallback")
+    assert result.exit_code == 2
+    assert "'ann' cannot be a user: the user ids of this data are integers" in result.stderr
+
+
+def test_an_unknown_item_gives_those_with_such_a_title(shop: Shop, run: Run) -> None:
+    result = run("recommend", shop.saved, "--user", "7", "--exclude", "item 12")
+    assert result.exit_code == 2
+    assert "12  Item 12" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--user", "7", "-k", "0"), "-k"),
+        (("--user", "7", "-k", "-3"), "-k"),
+        (("--user", "7", "-k", "many"), "-k"),
+        ((), "for whom?"),
+        (("--all",), "--out FILE.parquet"),
+        (("--all", "--user", "7", "--out", "x.parquet"), "not both"),
+        (("--user", "7", "--out", "x.parquet"), "--out is the file of --all"),
+        (("--all", "--out", "x.parquet", "--explain"), "--explain"),
+        (("--all", "--out", "x.csv"), "ends in .parquet"),
+        (("--user", "7", "--on-unknown", "ignore"), "raise, skip, fallback"),
+        (("--user", "7", "--at", "yesterday"), "ISO 8601"),
+        (("--user", "7", "--items", "@nowhere.txt"), "nowhere.txt: No such file"),
+        (("--user", "7", "--nonsense"), "--nonsense"),
+    ],
+)
+def test_bad_arguments_end_with_status_2(
+    shop: Shop, run: Run, arguments: tuple[str, ...], words: str
+) -> None:
+    result = run("recommend", shop.saved, *arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert words in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+
+
+def test_what_is_no_artifact_is_said(shop: Shop, run: Run) -> None:
+    for path in (shop.folder / "nothing", shop.folder):
+        result = run("recommend", str(path), "--user", "7")
+        assert result.exit_code == 2
+        assert f"no artifact at {path}" in result.stderr
+
+
+@pytest.mark.parametrize("block_users", [7, 1000])
+def test_all_writes_what_each_user_would_get(shop: Shop, tmp_path: Path, block_users: int) -> None:
+    pipeline = sl.load(shop.saved)
+    with working("writing") as work:
+        written = export.write_lists(
+            pipeline, tmp_path / "all.parquet", 6, work, block_users=block_users, on_unknown="skip"
+        )
+    found = pl.read_parquet(tmp_path / "all.parquet")
+    expected = pipeline.recommend(range(1, N_USERS + 1), 6, on_unknown="skip")
+    assert found.equals(expected.frame)
+    assert found.schema == expected.frame.schema
+    assert (written.users, written.rows, written.without) == (N_USERS, found.height, 1)
+    assert written.short == sum(
+        0 < n < 6 for n in (expected.lists.ptr[1:] - expected.lists.ptr[:-1]).tolist()
+    )
+
+
+def test_all_with_fallback_leaves_nobody_out(shop: Shop, run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "all.parquet"
+    result = run(
+        "recommend", shop.saved, "--all", "--out", str(out), "-k", "3", "--on-unknown", "fallback", "--json"
+    )
+    assert json.loads(result.stdout) == {
+        "file": str(out), "k": 3, "users": N_USERS, "rows": 3 * N_USERS, "without": 0, "short": 0,
+    }  # fmt: skip
+    assert pl.read_parquet(out)["user_id"].n_unique() == N_USERS
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(
+    shop: Shop, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "all.parquet"
+    out.write_text("old")
+    monkeypatch.setattr(export.Written, "count", _fail_on_the_second_block())
+    monkeypatch.setattr(export, "BLOCK_USERS", 10)
+    monkeypatch.setitem(export.write_lists.__kwdefaults__, "block_users", 10)
+    result = run("recommend", shop.saved, "--all", "--out", str(out))
+    assert result.exit_code == 2
+    assert "planted" in result.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["all.parquet"]
+    assert out.read_text() == "old"
+
+
+def _fail_on_the_second_block():
+    blocks = []
+
+    def count(self: object, shown: object) -> None:
+        blocks.append(shown)
+        if len(blocks) == 2:
+            raise OSError("planted")
+
+    return count
+
+
+def test_what_cannot_be_written_is_said_of_the_name_asked_for(shop: Shop, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "folder.parquet").mkdir()
+    for out, words in (
+        (tmp_path / "no" / "all.parquet", f"{tmp_path / 'no' / 'all.parquet'}: No such file or directory"),
+        (tmp_path / "folder.parquet", "is a folder"),
+    ):
+        result = run("recommend", shop.saved, "--all", "--out", str(out))
+        assert result.exit_code == 2
+        assert words in result.stderr

@@ -22,7 +22,8 @@ def printed(out: Path, run: Run) -> Result:
     return result
 
 
-def test_the_list_is_that_of_what_was_saved(printed: Result, out: Path, run: Run) -> None:
+def test_the_list_is_that_of_the_saved_pipeline_of_all_data(printed: Result, out: Path, run: Run) -> None:
+    assert sl.load(out).memory_.fingerprint == sl.datasets.movielens_small().fingerprint
     again = run("recommend", str(out), "--user", "36", "--json")
     assert json.loads(printed.stdout)["recommended"] == json.loads(again.stdout)
 

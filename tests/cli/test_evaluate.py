@@ -5,6 +5,8 @@ import pytest
 from cli.conftest import Run, Shop
 
 import shortlist as sl
+from shortlist.cli import lazy
+from shortlist.experiments.popularity_search import best_popularity
 
 
 def test_json_is_what_python_would_measure(shop: Shop, run: Run) -> None:
@@ -30,6 +32,23 @@ def test_the_table_has_both_and_the_difference(shop: Shop, run: Run) -> None:
     assert "warm users: recall@5" in text
     assert "[95% interval]" in text
     assert "ordered in time for each user" in text
+
+
+def test_the_best_popularity_is_found_for_the_lists_that_are_measured(
+    shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {}
+
+    def record(train: object, **parameters: object) -> object:
+        asked.update(parameters)
+        return best_popularity(train, **parameters)
+
+    monkeypatch.setattr(lazy.popularity_search, "best_popularity", record)
+    config = shop.variant("seen.toml", ("k = 5\n", "k = 5\nexclude_seen = false\n"))
+    assert run("evaluate", config).exit_code == 0
+    assert (asked["k"], asked["exclude_seen"]) == (5, False)
+    data = sl.read(shop.ratings, kind="ratings", scale=(1, 5))
+    assert asked["split"](data).name == "leave_last_out(fraction=0.3)"
 
 
 def test_the_baseline_can_be_named(shop: Shop, run: Run) -> None:

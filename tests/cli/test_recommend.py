@@ -188,7 +188,7 @@ def test_what_is_no_artifact_is_said(shop: Shop, run: Run) -> None:
         assert f"no artifact at {path}" in result.stderr
 
 
-@pytest.mark.parametrize("block_users", [7, 1000])
+@pytest.mark.parametrize("block_users", [7, 13, 1000])
 def test_all_writes_what_each_user_would_get(shop: Shop, tmp_path: Path, block_users: int) -> None:
     pipeline = sl.load(shop.saved)
     with working("writing") as work:
@@ -203,6 +203,13 @@ def test_all_writes_what_each_user_would_get(shop: Shop, tmp_path: Path, block_u
     assert written.short == sum(
         0 < n < 6 for n in (expected.lists.ptr[1:] - expected.lists.ptr[:-1]).tolist()
     )
+
+
+def test_all_leaves_unknown_users_out_and_says_so(shop: Shop, run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "all.parquet"
+    result = run("recommend", shop.saved, "--all", "--out", str(out))
+    assert "without a list: 1 " in result.stdout
+    assert 40 not in pl.read_parquet(out)["user_id"].to_list()
 
 
 def test_all_with_fallback_leaves_nobody_out(shop: Shop, run: Run, tmp_path: Path) -> None:

@@ -28,23 +28,29 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command. Raises `typer.Exit` with the status that the failure has."""
         try:
-            result = super().invoke(ctx)
-            # Here, not at the interpreter's end, where a reader that has gone could not be reported.
-            sys.stdout.flush()
-            return result
+            return self._written_out(ctx)
         except (_UsageError, typer.Exit, typer.Abort):
             raise
         except KeyboardInterrupt:
             _leave("interrupted", INTERRUPTED)
         except BrokenPipeError:
-            # Nothing more can be written; the flush at the interpreter's end must not fail either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up_stdout()
             raise typer.Exit(NOBODY_READS) from None
         except Exception as error:  # the last place that can report it
             if ctx.params.get("debug"):
                 traceback.print_exc()
                 raise typer.Exit(FAILED) from error
             _leave(_message(error), FAILED)
+
+    def _written_out(self, ctx: Any) -> Any:
+        """Run the command and flush what it printed: at the interpreter's end no failure of that could be reported."""
+        try:
+            result = super().invoke(ctx)
+        except typer.Exit:
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()
+        return result
 
 
 def _message(error: Exception) -> str:
@@ -59,4 +65,13 @@ def _message(error: Exception) -> str:
 def _leave(message: str, status: int) -> NoReturn:
     label = Text("error: ", style="bold red") if status == FAILED else Text("")
     screen.notes().print(label + Text(message), soft_wrap=True)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _give_up_stdout()
     raise typer.Exit(status) from None
+
+
+def _give_up_stdout() -> None:
+    """Let what is still to be written go nowhere, or the flush at the interpreter's end would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -51,6 +51,18 @@ def test_the_best_popularity_is_found_for_the_lists_that_are_measured(
     assert asked["split"](data).name == "leave_last_out(fraction=0.3)"
 
 
+def test_too_little_to_choose_on_leaves_counts(run: Run, tmp_path: Path) -> None:
+    rows = ["user,item", "1,a", "1,b", "1,c", "2,c", "2,a", "2,b", "3,b", "3,a"]
+    (tmp_path / "likes.csv").write_text("\n".join(rows))
+    (tmp_path / "c.toml").write_text(
+        '[data]\ninteractions = "likes.csv"\n[split]\nkind = "leave_last_out"\nfraction = 0.4\n'
+        '[models.m]\ntype = "WALS"\ndim = 2\n'
+    )
+    result = run("evaluate", str(tmp_path / "c.toml"), "--json")
+    assert "note: no popularity can be chosen" in result.stderr
+    assert json.loads(result.stdout)["baseline"] == "popularity: count"
+
+
 def test_the_baseline_can_be_named(shop: Shop, run: Run) -> None:
     mean = '[models.mean]\ntype = "Popularity"\nby = "mean"\n\n[evaluate]\nbaseline = "mean"'
     config = shop.variant("named.toml", ("[evaluate]", mean))

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+import time
 from types import SimpleNamespace
 
 import numba
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist.cli import compilation, lazy, screen
+from shortlist.cli import work as progress
 from shortlist.cli.measures import quality_table, segment_table
 from shortlist.cli.screen import Screen, short_float, write_json
 from shortlist.cli.work import Work
@@ -53,6 +55,20 @@ def test_a_terminal_sees_the_step_and_its_bar(monkeypatch: pytest.MonkeyPatch) -
     assert "counting [x]" in out.getvalue()
     assert "2/3" in out.getvalue()
     assert "a note" in out.getvalue()
+
+
+def test_a_step_that_is_over_is_not_said_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PATIENCE_SECONDS", 0.5)
+    console, out = Screen(), io.StringIO()
+    console.file = out
+    work = Work(console)
+    work.step("quick")
+    work.step("slow")
+    give_up = time.monotonic() + 30
+    while not out.getvalue() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    work.stop()
+    assert out.getvalue() == "slow …\n"
 
 
 def test_the_first_real_compilation_is_announced_once() -> None:

@@ -45,8 +45,9 @@ def test_an_error_is_one_block_and_status_2(tmp_path: Path) -> None:
         [*COMMAND, "recommend", str(tmp_path), "--user", "1"], check=False, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: no artifact at")
-    assert len(done.stderr.splitlines()) == 1
+    *progress, block = done.stderr.splitlines()
+    assert block.startswith("error: no artifact at")
+    assert all(line.endswith("…") for line in progress)
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
@@ -71,7 +72,8 @@ def test_interrupting_a_fit_is_clean(shop: Shop, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 130
-    assert rest == "interrupted\n"
+    assert rest.endswith("interrupted\n")
+    assert "Traceback" not in rest
     assert not (tmp_path / "m").exists()
 
 
@@ -118,7 +120,8 @@ def test_the_status_of_check_is_for_who_reads_it(tmp_path: Path) -> None:
         check=False, stdout=writer, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
     )  # fmt: skip
     os.close(writer)
-    assert (done.returncode, done.stderr) == (141, "")
+    assert done.returncode == 141
+    assert "Exception" not in done.stderr
 
 
 @pytest.mark.parametrize("option", [[], ["--json"]])
@@ -148,5 +151,6 @@ def test_progress_is_said_when_a_step_takes_long() -> None:
     )
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stderr == "slow …\n"
+    assert "slow …" in done.stderr
+    assert "last …" not in done.stderr
     assert time.perf_counter() - start < 60

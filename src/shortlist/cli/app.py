@@ -1,11 +1,11 @@
 """The application: global options, and which function is which command."""
 
 import sys
-from importlib.metadata import version as installed_version
 from typing import Annotated
 
 import typer
 
+from shortlist import __version__
 from shortlist.cli.check import check
 from shortlist.cli.demo import demo
 from shortlist.cli.evaluate import evaluate
@@ -28,7 +28,7 @@ for command in (demo, check, fit, recommend, similar, evaluate):
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"shortlist {installed_version('shortlist')}\n")
+        sys.stdout.write(f"shortlist {__version__}\n")
         raise typer.Exit
 
 

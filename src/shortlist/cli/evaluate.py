@@ -9,7 +9,7 @@ from shortlist.cli import lazy, screen
 from shortlist.cli.measures import STAR, quality_table, segment_table
 from shortlist.cli.reading import dataset_of
 from shortlist.cli.work import working
-from shortlist.errors import ConfigError
+from shortlist.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from shortlist.cli.work import Work
@@ -27,8 +27,8 @@ def evaluate(
 ) -> None:
     """Fit what CONFIG.toml describes on the training part of its split, and measure it on the test part.
 
-    Beside it stands the baseline that CONFIG.toml names, else the best popularity: counts, time-decayed counts or
-    shrunk means, whichever is best on a validation part of the training part.
+    Beside it stands the baseline that CONFIG.toml names, else the best popularity: the one of counts,
+    decayed counts and shrunk means that is best on a validation part of the training part.
     """
     with working(f"reading {config}") as work:
         configuration = lazy.config.read(config)
@@ -67,7 +67,15 @@ def _baseline(
         return name, model.clone().fit(parts.train, rng=configuration.seed)
     work.step("finding the best popularity on a validation part of the training part")
     asked = {name: parameters[name] for name in ("k", "exclude_seen") if name in parameters}
-    found = lazy.popularity_search.best_popularity(parts.train, split=configuration.validation_split, **asked)
+    try:
+        found = lazy.popularity_search.best_popularity(
+            parts.train, split=configuration.validation_split, **asked
+        )
+    except DataError as error:
+        work.note(
+            f"note: no popularity can be chosen on the training part, so the baseline is counts ({error})"
+        )
+        return "popularity: count", lazy.popularity.Popularity().fit(parts.train)
     return found.name, found.model
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from shortlist.cli import compilation, export
     from shortlist.data import import_report, read
     from shortlist.experiments import demo, evaluate, popularity_search
+    from shortlist.models import popularity
 
 __all__ = [
     "compilation",
@@ -21,6 +22,7 @@ __all__ = [
     "export",
     "import_report",
     "pipeline",
+    "popularity",
     "popularity_search",
     "read",
     "registry",
@@ -34,6 +36,7 @@ _HOME = {
     "export": "shortlist.cli.export",
     "import_report": "shortlist.data.import_report",
     "pipeline": "shortlist.pipeline",
+    "popularity": "shortlist.models.popularity",
     "popularity_search": "shortlist.experiments.popularity_search",
     "read": "shortlist.data.read",
     "registry": "shortlist.registry",

@@ -47,7 +47,7 @@ class ShownLists:
     def show(self, console: Screen) -> None:
         """Print each list as a table with its remarks."""
         for number, user in enumerate(self.users):
-            console.print("\n" * (number > 0) + f"For user {user['user_id']}", style="bold")
+            console.print("\n" * (number > 0) + f"Recommended to user {user['user_id']}", style="bold")
             if user["items"]:
                 console.print(_list_table(user))
             for remark in _remarks(user):

@@ -113,7 +113,9 @@ def test_keywords_are_converted_and_the_seed_handed_on() -> None:
         ({"a": 1, "A": 1}, "A: thing has no such key. Did you mean 'a'? It has a, b, c, d, e, seed"),
         ({"a": 1, "f": 1}, "f: thing has no such key"),
         ({"a": 1, "rng": 1}, "rng: thing has no such key"),
-        ({"a": 1, "seed": "x"}, 'seed: needs a whole number, not "x"'),
+        ({"a": 1, "seed": "x"}, "seed: needs a whole number of at least 0, not 'x'"),
+        ({"a": 1, "seed": -1}, "seed: needs a whole number of at least 0, not -1"),
+        ({"a": 1, "seed": True}, "seed: needs a whole number of at least 0, not True"),
     ],
 )
 def test_what_does_not_fit_is_said_with_its_place(table: dict[str, Any], words: str) -> None:
@@ -318,7 +320,7 @@ def test_what_is_wrong_with_the_data_stays_a_data_error(written) -> None:
         ((DATA,), "there is no model"),
         (("[dta]\n", DATA, MODEL), "dta: no such table. Did you mean 'data'?"),
         (("seed = -1\n", DATA, MODEL), "seed: needs a whole number of at least 0"),
-        (('seed = "x"\n', DATA, MODEL), 'seed: needs a whole number, not "x"'),
+        (('seed = "x"\n', DATA, MODEL), "seed: needs a whole number of at least 0, not 'x'"),
         (("data = 3\n", MODEL), "data: it is a table"),
         (
             ('[data]\ndataset = "movielens"\n', MODEL),

@@ -71,6 +71,15 @@ def test_the_baseline_can_be_named(shop: Shop, run: Run) -> None:
     assert {result["model"] for result in document["results"]} == {"Pipeline", "mean"}
 
 
+def test_a_baseline_called_like_the_class_stands_beside_it(shop: Shop, run: Run, tmp_path: Path) -> None:
+    data = f'[data]\ninteractions = "{shop.ratings}"\nkind = "ratings"\nscale = [1, 5]\n'
+    split = '[split]\nkind = "leave_last_out"\nfraction = 0.3\n'
+    models = '[models.WALS]\ntype = "WALS"\ndim = 2\n[models.larger]\ntype = "WALS"\ndim = 4\n'
+    (tmp_path / "c.toml").write_text(f'{data}{split}{models}[evaluate]\nbaseline = "WALS"\n')
+    document = json.loads(run("evaluate", str(tmp_path / "c.toml"), "--json").stdout)
+    assert {result["model"] for result in document["results"]} == {"WALS", "WALS (baseline)"}
+
+
 def test_seen_items_count_where_the_file_says_so(shop: Shop, run: Run) -> None:
     config = shop.variant("seen.toml", ("k = 5\n", "k = 5\nexclude_seen = false\n"))
     assert json.loads(run("evaluate", config, "--json").stdout)["exclude_seen"] is False

@@ -5,6 +5,7 @@ import pytest
 from cli.conftest import Run, Shop
 
 import shortlist as sl
+from shortlist.cli import saving
 
 
 def test_what_is_fitted_is_what_python_would_fit(shop: Shop, run: Run) -> None:
@@ -70,10 +71,20 @@ def test_what_is_wrong_ends_with_2(
     assert not (tmp_path / "m").exists()
 
 
-def test_out_must_not_be_a_file(shop: Shop, run: Run) -> None:
-    result = run("fit", str(shop.config), "--out", str(shop.ratings))
+@pytest.mark.parametrize("below", ["", "deeper/still"])
+def test_out_must_not_be_a_file(shop: Shop, run: Run, below: str) -> None:
+    result = run("fit", str(shop.config), "--out", str(shop.ratings / below))
     assert result.exit_code == 2
-    assert "is a file" in result.stderr
+    assert f"{shop.ratings} is a file" in result.stderr
+
+
+def test_a_folder_closed_to_us_is_said_before_the_work(
+    shop: Shop, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saving.os, "access", lambda path, mode: path != tmp_path)
+    result = run("fit", str(shop.folder / "none.toml"), "--out", str(tmp_path / "a" / "b"))
+    assert result.exit_code == 2
+    assert f"you may not write in {tmp_path}" in result.stderr
 
 
 def test_out_must_not_hold_other_files(shop: Shop, run: Run) -> None:

@@ -36,11 +36,11 @@ def evaluate(
         parts = configuration.split(dataset_of(configuration, work))
         work.step(f"fitting on {len(parts.train.interactions):,} training events")
         fitted = configuration.recommender.fit(parts.train, rng=configuration.seed)
+        ours = type(fitted).__name__
         name, baseline = _baseline(configuration, parts, work, parameters)
+        name = f"{name} (baseline)" if name == ours else name
         work.step(f"measuring on {len(parts.test.interactions):,} test events")
-        measured = lazy.evaluate.evaluate(
-            {type(fitted).__name__: fitted, name: baseline}, *parts, baseline=name, **parameters
-        )
+        measured = lazy.evaluate.evaluate({ours: fitted, name: baseline}, *parts, baseline=name, **parameters)
     if as_json:
         screen.write_json(measured.to_values())
     else:

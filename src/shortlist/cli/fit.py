@@ -9,8 +9,8 @@ import typer
 from shortlist.cli import lazy, screen
 from shortlist.cli.evaluate import evaluation_arguments
 from shortlist.cli.reading import dataset_of
+from shortlist.cli.saving import require_savable
 from shortlist.cli.work import working
-from shortlist.errors import ParameterError
 
 if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
@@ -27,8 +27,7 @@ def fit(
 
     Its tables split and evaluate are for `shortlist evaluate`; here they are checked, and nothing is held back.
     """
-    if out.exists() and not out.is_dir():
-        raise ParameterError(f"{out} is a file; what is saved is a folder: give another --out")
+    require_savable(out)
     with working(f"reading {config}") as work:
         configuration = lazy.config.read(config)
         evaluation_arguments(configuration)

@@ -68,7 +68,7 @@ def table(columns: Iterable[tuple[str, Side]], rows: Sequence[Sequence[str | Tex
 
 
 def short_float(value: float) -> float:
-    """Return a float32 `value` with the fewest decimal digits that give the same float32 back.
+    """Return a float32 `value` in at most nine digits, which give the same float32 back.
 
     >>> short_float(0.8732451200485229)
     0.87324512

@@ -63,9 +63,10 @@ def arguments(
             raise place.at(key).error(
                 f"{target.__name__} has no such key.{suggest(key, allowed)} It has {listed(allowed)}"
             )
-        name = _GENERATOR if key == SEED and _GENERATOR in hints else key
-        hint = int if name == _GENERATOR else hints[name]
-        found[name] = _value(place.at(key), value, hint, models or {})
+        if key == SEED and _GENERATOR in hints:
+            found[_GENERATOR] = seed_of(place.at(key), value)
+        else:
+            found[key] = _value(place.at(key), value, hints[key], models or {})
     if _GENERATOR in hints and _GENERATOR not in supplied:
         found.setdefault(_GENERATOR, seed)
     missing = [name for name in _required(target) if name not in found and name not in supplied]
@@ -73,6 +74,13 @@ def arguments(
         needs = " and ".join(_spelled(name, hints[name], models or {}) for name in missing)
         raise place.error(f"{target.__name__} needs {needs}")
     return found
+
+
+def seed_of(place: Place, value: object) -> int:
+    """Return a seed, which is a whole number of at least 0. Raises `ConfigError` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise place.error(f"needs a whole number of at least 0, not {value!r}")
+    return value
 
 
 def parameter_types(target: Callable[..., Any]) -> dict[str, Any]:

@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shortlist import registry
-from shortlist.config.arguments import SEED, arguments, named
+from shortlist.config.arguments import SEED, arguments, named, seed_of
 from shortlist.config.document import tables
 from shortlist.config.place import Place, listed, suggest
-from shortlist.config.values import UnsuitableError, convert
 from shortlist.data import datasets, split
 from shortlist.data.read import read as read_data
 from shortlist.errors import ParameterError
@@ -129,7 +128,7 @@ def read(path: str | Path) -> Configuration:
             raise place.at(key).error(
                 f"no such table.{suggest(key, (SEED, *TABLES))} There are {listed(TABLES)}"
             )
-    seed = _seed(place, top)
+    seed = seed_of(place.at(SEED), top.get(SEED, 0))
     models = _models(file, top)
     evaluation = dict(_table(file, top, "evaluate"))
     name = evaluation.pop("baseline", None)
@@ -143,16 +142,6 @@ def read(path: str | Path) -> Configuration:
         _data_call(file, top),
         _split_call(file, top, seed),
     )
-
-
-def _seed(place: Place, top: Mapping[str, Any]) -> int:
-    try:
-        seed: int = convert(top.get(SEED, 0), int, place.file.parent)
-    except UnsuitableError as error:
-        raise place.at(SEED).error(str(error)) from None
-    if seed < 0:
-        raise place.at(SEED).error(f"needs a whole number of at least 0, not {seed}")
-    return seed
 
 
 def _data_call(file: Path, top: Mapping[str, Any]) -> Call:

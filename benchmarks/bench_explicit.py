@@ -79,7 +79,7 @@ _COLUMNS = {"user": "userId", "item": "movieId", "rating": "rating"}
 
 
 def beside_surprise(ratings: pl.DataFrame, options: argparse.Namespace) -> dict[str, Any]:
-    """Return RMSE per fold and seconds of every fit, of ours and of each Surprise algorithm."""
+    """Return RMSE per fold and seconds of every fit of ours and of each Surprise algorithm, and its version."""
     here = Path(__file__).resolve()
     peer = here.with_name("peer_surprise.py")
     all_folds = [str(f) for f in range(FOLDS)]
@@ -97,7 +97,7 @@ def beside_surprise(ratings: pl.DataFrame, options: argparse.Namespace) -> dict[
         for name, folds in once.items():
             measured |= alternate({name: [options.peer_python, peer, file, name, *folds]}, 1)
     return {
-        name: {"rmse": runs[0]["rmse"], "seconds": [s for run in runs for s in run["seconds"]]}
+        name: {**runs[0], "seconds": [s for run in runs for s in run["seconds"]]}
         for name, runs in measured.items()
     }
 
@@ -126,6 +126,7 @@ def rating_report(measured: dict[str, Any], runs: int, seed: int) -> dict[str, A
         "svd_seconds_over_ours": ratio,
         "rmse_named_folds": rows[0][-1],
         "threads": threads.num_threads(),
+        "surprise": measured["SVD"]["version"],
         "defaults": MatrixFactorization().params(),
     }
 

@@ -19,6 +19,7 @@ from shortlist.models.answers import answer, as_ids, require_users
 from shortlist.models.model import artifact_info
 from shortlist.models.model_stage import ModelStage
 from shortlist.retrieval.merge import merge
+from shortlist.retrieval.popular import Popular
 from shortlist.stages import Lists, offsets
 
 if TYPE_CHECKING:
@@ -107,8 +108,22 @@ class Pipeline:
         if on_unknown == "raise":
             require_users(self.memory_, user_ids, request.user_idx, known)
         candidates = self._candidates(request, known)
-        shown = answer(self.memory_, user_ids, request, best_of(candidates, request.k), known, on_unknown)
+        shown = answer(
+            self.memory_,
+            user_ids,
+            request,
+            best_of(candidates, request.k),
+            known,
+            on_unknown,
+            popular=self._popular(),
+        )
         return replace(shown, candidates=candidates, reason_of=self._reasons)
+
+    def _popular(self) -> Callable[[Request], Lists] | None:
+        """Return what ranks items for strangers: the first `Popular` source, None where there is none."""
+        return next(
+            (source.model.most_popular for source in self.sources_ if isinstance(source, Popular)), None
+        )
 
     def candidates(self, request: Request) -> Candidates:
         """Return all candidates of a request (users unknown to the scorer have none): proposed, sifted and scored."""

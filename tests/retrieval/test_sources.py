@@ -81,6 +81,8 @@ def slow_related(model, dataset, user, recent, per_item):
         others = [i for i in range(len(unit)) if i != anchor and model.known_items_[i]]
         others.sort(key=lambda i: (-round(float(unit[i] @ unit[anchor]), 5), i))
         for item in others[:per_item]:
+            if unit[item] @ unit[anchor] <= 0:
+                continue
             best[item] = max(best.get(item, -2.0), float(unit[item] @ unit[anchor]))
     return best
 

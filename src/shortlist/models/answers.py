@@ -15,7 +15,7 @@ from shortlist.parameters import one_of
 from shortlist.stages import Lists
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -55,15 +55,21 @@ def answer(
     lists: Lists,
     known: NDArray[np.bool_],
     on_unknown: OnUnknown,
+    popular: Callable[[Request], Lists] | None = None,
 ) -> Recommendations:
-    """Return `lists` (empty for unknown users) as recommendations, the unknown treated as `on_unknown` says."""
+    """Return `lists` (empty for unknown users) as recommendations, the unknown treated as `on_unknown` says.
+
+    `popular` makes the lists of the fallback; `popular_lists` unless given.
+    """
     one_of("on_unknown", on_unknown, OnUnknown)
     unknown = np.flatnonzero(~known)
     if unknown.size and on_unknown == "raise":
         require_users(memory, user_ids, request.user_idx, known)
     fallback: frozenset[Id] = frozenset()
     if unknown.size and on_unknown == "fallback":
-        lists = _join(lists, popular_lists(memory, request.rows(unknown)).scatter(unknown, len(request)))
+        strangers = request.rows(unknown)
+        popular_for_them = popular(strangers) if popular else popular_lists(memory, strangers)
+        lists = _join(lists, popular_for_them.scatter(unknown, len(request)))
         fallback = frozenset(user_ids.gather(unknown).to_list())
     skipped = ~known if on_unknown == "skip" else np.zeros(known.size, bool)
     return Recommendations(user_ids, lists, memory, shortfalls(user_ids, request, lists, skipped), fallback)

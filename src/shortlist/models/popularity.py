@@ -54,6 +54,11 @@ class Popularity(Model):
         self.known_users_ = np.ones(log.n_users, bool)
         self.known_items_ = self.listed_items_ = seen
 
+    def most_popular(self, request: Request) -> Lists:
+        """Return the request's k most popular permitted items, for people who are not in the data too."""
+        self._require_fitted()
+        return self._rank(request)
+
     def _rank(self, request: Request) -> Lists:
         no_vectors = np.zeros((self.item_scores_.size, 0), np.float32)
         return search(

@@ -112,7 +112,8 @@ def error_objective(error: NDArray[np.float64], factors: Factors, penalty: Penal
 
 def _squared_norms(rows: Floats) -> NDArray[np.float64]:
     # Within a row the sum is short and may be of the factors' dtype; einsum makes no copy of the squares.
-    return np.einsum("rf,rf->r", rows, rows).astype(np.float64)
+    squared: NDArray[np.float64] = np.einsum("rf,rf->r", rows, rows).astype(np.float64)
+    return squared
 
 
 def error_gradient(

@@ -6,21 +6,29 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shortlist.data.recommendations import popular_reason
+from shortlist.errors import ParameterError
 from shortlist.models.model_stage import ModelStage
 from shortlist.models.popularity import Popularity
 from shortlist.parameters import whole
 from shortlist.stages import Candidates
 
 if TYPE_CHECKING:
-    from shortlist.models.model import Model
     from shortlist.stages import Request
 
 
 class Popular(ModelStage):
-    """Proposes the `k` most popular items that the user may be shown, by `model` (default: `Popularity()`, counts)."""
+    """Proposes the `k` most popular items that the user may be shown, by `model` (default: `Popularity()`, counts).
 
-    def __init__(self, k: int = 20, model: Model | None = None, name: str | None = None) -> None:
-        self._set(Popularity() if model is None else model, name)
+    In a pipeline it is also what unknown users get with `on_unknown="fallback"`.
+    """
+
+    model: Popularity
+
+    def __init__(self, k: int = 20, model: Popularity | None = None, name: str | None = None) -> None:
+        chosen = Popularity() if model is None else model
+        if not isinstance(chosen, Popularity):
+            raise ParameterError(f"Popular(model=…) takes a Popularity, got {model!r}")
+        self._set(chosen, name)
         self.k = whole("k", k, least=1)
 
     def _prepare(self) -> None:

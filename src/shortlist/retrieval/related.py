@@ -23,6 +23,7 @@ class RelatedToRecent(ModelStage):
 
     Events below the positive threshold are skipped. An item related to several recent ones counts once, with the
     most similar (then the most recent) of them as its anchor, which is what "because you liked …" names.
+    By "cosine" and "dot" only items with a positive score are related.
     Proposals the user has seen stay in the trace, removed by that rule. The similar items of
     every item are found once, when the pipeline is fitted: O(n_items² · dim) time, O(n_items · per_item) memory.
     """
@@ -61,6 +62,8 @@ class RelatedToRecent(ModelStage):
         score = self.related_score_[anchor].ravel()
         row, age = np.repeat(row, self.per_item), np.repeat(age, self.per_item)
         anchor = np.repeat(anchor, self.per_item)
+        # The most similar items of a lone item may not be similar at all: those are not its relations.
+        item = np.where(score > 0, item, -1) if self.measure != "euclidean" else item
         best = _best_of_each(row, item, score, age)
         best = best[np.lexsort((item[best], -score[best], row[best]))]
         ptr = offsets(np.bincount(row[best], minlength=len(request)))

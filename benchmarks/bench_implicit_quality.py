@@ -98,7 +98,9 @@ def main() -> None:
     frames = [pl.read_parquet(file) for file in files]
     users = sl.Vocabulary.of(*(frame["user_id"] for frame in frames))
     items = sl.Vocabulary.of(*(frame["item_id"] for frame in frames))
-    train, test = (part(frame, users, items, name) for frame, name in zip(frames, ("train", "test"), strict=True))
+    train, test = (
+        part(frame, users, items, name) for frame, name in zip(frames, ("train", "test"), strict=True)
+    )
     chosen = chosen_on_validation(train, seed=0)
     rows = []
     for seed in range(arguments.seeds):

@@ -1,6 +1,6 @@
 """What popularity does to each measure of similarity: how often the neighbours of a film were liked.
 
-    python benchmarks/bench_similar_items.py [--data DIRECTORY]
+    python benchmarks/bench_similar_items.py [--seed 0]
 
 For films in five groups of equal size by the number of people who liked them, the median number of likes of their 10
 nearest neighbours by cosine, dot product and Euclidean distance, under WALS and under MatrixFactorization.
@@ -37,11 +37,13 @@ def main() -> None:
         model.fit(data, rng=seed)
         known = np.flatnonzero(model.known_items_ & (likes > 0)).astype(np.int32)
         by_likes = known[np.argsort(likes[known], kind="stable")]
-        for group, items in enumerate(np.array_split(by_likes, GROUPS), start=1):
-            row = {"model": type(model).__name__, "group": group, "likes": float(np.median(likes[items]))}
-            rows.append(row | {m: neighbour_likes(model, likes, items, m) for m in MEASURES})
-            print(row | rows[-1])
-    results.write("similar_items", {"k": K, "rows": rows}, data_hash=data.fingerprint, seed=seed)
+        for items in np.array_split(by_likes, GROUPS):
+            near = [neighbour_likes(model, likes, items, measure) for measure in MEASURES]
+            rows.append([type(model).__name__, float(np.median(likes[items])), *near])
+            print(rows[-1], flush=True)
+    columns = {"model": "", "likes of the film": ".0f"} | dict.fromkeys(MEASURES, ".0f")
+    payload = {"k": K, "tables": {"likes": results.table(columns, rows)}}
+    results.write("similar_items", payload, data_hash=data.fingerprint, seed=seed)
 
 
 if __name__ == "__main__":

@@ -155,3 +155,14 @@ def test_a_loaded_pipeline_shares_its_parts_and_can_be_fitted_again(tmp_path):
     assert loaded.sources_[0].model is loaded.scorer_.model
     again = loaded.fit(data, rng=1).recommend([1, 2], 5)
     assert again.frame.equals(made.recommend([1, 2], 5).frame)
+
+
+def test_strangers_get_the_popular_source_of_the_pipeline(dataset):
+    model = FixedVectors([[1, 0.2], [0.2, 1], [0, 0]], ITEMS)
+    popular = sl.Popular(model=sl.Popularity("mean", shrinkage=0))
+    fitted = sl.Pipeline([sl.Nearest(model), popular], sl.ModelScorer(model)).fit(dataset)
+    shown = fitted.recommend([99], 4, on_unknown="fallback")
+    # Means: items 4 (5), then 0 and 2 (5 and 1 each: 3); counts of likes would put 0 first.
+    assert shown.frame["item_id"].to_list() == [4, 0, 2]
+    with pytest.raises(ParameterError, match="takes a Popularity"):
+        sl.Popular(model=model)

@@ -97,7 +97,7 @@ def parameter_types(target: Callable[..., Any]) -> dict[str, Any]:
 
 def takes_model(hint: Any) -> bool:
     """Return whether a parameter of the type `hint` is, or may be, a model."""
-    return hint is Model or Model in get_args(hint)
+    return any(isinstance(kind, type) and issubclass(kind, Model) for kind in (hint, *get_args(hint)))
 
 
 def _resolved(annotation: Any, function: Callable[..., Any]) -> Any:

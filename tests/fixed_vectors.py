@@ -4,7 +4,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from shortlist.models.model import Model, rank_by_vectors, score_by_vectors
+from shortlist.models.model import Model
+from shortlist.models.vectors import rank_by_vectors, score_by_vectors
 
 
 class FixedVectors(Model):

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from shortlist.data.vocabulary import Vocabulary as Vocabulary
     from shortlist.experiments.evaluate import evaluate as evaluate
     from shortlist.models.matrix_factorization import MatrixFactorization as MatrixFactorization
-    from shortlist.models.model import EmbeddingModel as EmbeddingModel
     from shortlist.models.model import Model as Model
-    from shortlist.models.model import UserVectors as UserVectors
     from shortlist.models.popularity import Popularity as Popularity
+    from shortlist.models.vectors import EmbeddingModel as EmbeddingModel
+    from shortlist.models.vectors import UserVectors as UserVectors
     from shortlist.models.wals import WALS as WALS
     from shortlist.pipeline import Pipeline as Pipeline
     from shortlist.registry import load as load
@@ -45,7 +45,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Candidates": "shortlist.stages",
     "Dataset": "shortlist.data.dataset",
-    "EmbeddingModel": "shortlist.models.model",
+    "EmbeddingModel": "shortlist.models.vectors",
     "FeatureTable": "shortlist.data.features",
     "Feedback": "shortlist.data.feedback",
     "ImportReport": "shortlist.data.import_report",
@@ -60,7 +60,7 @@ _HOME = {
     "Recommendations": "shortlist.data.recommendations",
     "RelatedToRecent": "shortlist.retrieval.related",
     "Request": "shortlist.stages",
-    "UserVectors": "shortlist.models.model",
+    "UserVectors": "shortlist.models.vectors",
     "Vocabulary": "shortlist.data.vocabulary",
     "WALS": "shortlist.models.wals",
     "check": "shortlist.data.read",

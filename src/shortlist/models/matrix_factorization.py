@@ -11,8 +11,9 @@ from shortlist.errors import ParameterError
 from shortlist.models import rating_solvers
 from shortlist.models.fold_in import at_known_items
 from shortlist.models.mean_normalisation import centred, item_means
-from shortlist.models.model import Model, UserVectors, rank_by_vectors, score_by_vectors
+from shortlist.models.model import Model
 from shortlist.models.rating_objective import Factors, Penalty, frequency_scale
+from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors
 from shortlist.parameters import number, one_of, whole
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, final, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
 import numpy as np
 
@@ -27,9 +26,10 @@ from shortlist.errors import (
     UnknownIdError,
 )
 from shortlist.models.answers import answer, as_ids, require_users
-from shortlist.models.exact_search import pair_scores, search
+from shortlist.models.exact_search import search
+from shortlist.models.vectors import UserVectors, unit_rows
 from shortlist.parameters import one_of, whole
-from shortlist.stages import Eligible, History, Lists
+from shortlist.stages import Eligible, Lists
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,32 +43,6 @@ if TYPE_CHECKING:
     from shortlist.stages import Request
 
 Measure = Literal["cosine", "dot", "euclidean"]
-
-
-@dataclass(frozen=True, eq=False)
-class UserVectors:
-    """Vectors of users in a model's space; what `fold_in_users` returns and `recommend` accepts.
-
-    vectors float32[n, d]; offsets float32[n], added to every score of the user; known bool[n]: false where there was
-    nothing to make a vector from. `user_ids` and `history` are those of the people folded in.
-    """
-
-    vectors: NDArray[np.float32]
-    offsets: NDArray[np.float32]
-    known: NDArray[np.bool_]
-    user_ids: Ids
-    history: History
-
-
-@runtime_checkable
-class EmbeddingModel(Protocol):
-    """A model whose score is a dot product: user vector · item vector + item offset + user offset."""
-
-    item_factors_: NDArray[np.float32]
-    item_offsets_: NDArray[np.float32]
-
-    def user_vectors(self, user_idx: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return vectors float32[n, d] and offsets float32[n] of known users (positions ≥ 0)."""
 
 
 class Model(ABC):
@@ -207,7 +181,7 @@ class Model(ABC):
             nobody = np.full(users.user_ids.len(), -1, np.int32)
             request = self.memory_.request(nobody, k, limits, users.history)
             rows = np.flatnonzero(users.known)
-            chosen = _take_users(users, rows)
+            chosen = users.take(rows)
             lists = self._rank_vectors(chosen, request.rows(rows)).scatter(rows, len(request))
             return answer(self.memory_, users.user_ids, request, lists, users.known, on_unknown)
         user_ids = as_ids(users)
@@ -332,40 +306,6 @@ class Model(ABC):
         return f"{type(self).__name__}({shown})"
 
 
-def rank_by_vectors(
-    vectors: NDArray[np.float32],
-    offsets: NDArray[np.float32],
-    model: EmbeddingModel,
-    listed: NDArray[np.bool_],
-    request: Request,
-) -> Lists:
-    """Return the k best of `listed` bool[n_items] for user `vectors` float32[n, d] and `offsets` float32[n]."""
-    return search(
-        vectors,
-        model.item_factors_,
-        request.k,
-        request.eligible,
-        query_offsets=offsets,
-        item_offsets=model.item_offsets_,
-        listed=listed,
-    )
-
-
-def score_by_vectors(
-    model: EmbeddingModel, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]
-) -> NDArray[np.float32]:
-    """Return float32[m] for pairs of known users and items, bit for bit the scores of `rank_by_vectors`."""
-    distinct, row = np.unique(user_idx, return_inverse=True)
-    vectors, offsets = model.user_vectors(distinct)
-    return pair_scores(vectors, offsets, model.item_factors_, model.item_offsets_, row, item_idx)
-
-
-def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the rows at length 1; a zero row stays zero."""
-    norm = np.sqrt(np.einsum("if,if->i", vectors, vectors, dtype=np.float64))
-    return (vectors / np.where(norm > 0, norm, 1.0)[:, None]).astype(np.float32)
-
-
 def artifact_info(memory: Memory, seed: int | None) -> dict[str, Any]:
     """Return what an artifact says of itself to a person."""
     return {
@@ -375,8 +315,3 @@ def artifact_info(memory: Memory, seed: int | None) -> dict[str, Any]:
         "data_sha256": memory.fingerprint,
         "seed": seed,
     }
-
-
-def _take_users(users: UserVectors, rows: NDArray[np.intp]) -> UserVectors:
-    known, ids = users.known[rows], users.user_ids.gather(rows)
-    return UserVectors(users.vectors[rows], users.offsets[rows], known, ids, users.history.take(rows))

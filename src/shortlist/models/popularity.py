@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from shortlist.data.dataset import Dataset
     from shortlist.data.interactions import Interactions
-    from shortlist.models.model import UserVectors
+    from shortlist.models.vectors import UserVectors
     from shortlist.stages import Lists, Request
 
 By = Literal["count", "decayed", "mean"]

@@ -9,7 +9,8 @@ import numpy as np
 
 from shortlist.errors import DataError
 from shortlist.models.fold_in import at_known_items
-from shortlist.models.model import Model, UserVectors, rank_by_vectors, score_by_vectors
+from shortlist.models.model import Model
+from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors
 from shortlist.models.weighted_squares import Loss, Observed, Unobserved, half_step
 from shortlist.parameters import number, one_of, whole
 

@@ -1,0 +1,81 @@
+"""Vectors: what a model whose score is a dot product has of users and items, and ranking by them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from shortlist.models.exact_search import pair_scores, search
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from shortlist.data.vocabulary import Ids
+    from shortlist.stages import History, Lists, Request
+
+
+@dataclass(frozen=True, eq=False)
+class UserVectors:
+    """Vectors of users in a model's space; what `fold_in_users` returns and `recommend` accepts.
+
+    vectors float32[n, d]; offsets float32[n], added to every score of the user; known bool[n]: false where there was
+    nothing to make a vector from. `user_ids` and `history` are those of the people folded in.
+    """
+
+    vectors: NDArray[np.float32]
+    offsets: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    user_ids: Ids
+    history: History
+
+    def take(self, rows: NDArray[np.integer[Any]]) -> UserVectors:
+        """Return the users at `rows` int[n]."""
+        known, ids = self.known[rows], self.user_ids.gather(rows)
+        return UserVectors(self.vectors[rows], self.offsets[rows], known, ids, self.history.take(rows))
+
+
+@runtime_checkable
+class EmbeddingModel(Protocol):
+    """A model whose score is a dot product: user vector · item vector + item offset + user offset."""
+
+    item_factors_: NDArray[np.float32]
+    item_offsets_: NDArray[np.float32]
+
+    def user_vectors(self, user_idx: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return vectors float32[n, d] and offsets float32[n] of known users (positions ≥ 0)."""
+
+
+def rank_by_vectors(
+    vectors: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    model: EmbeddingModel,
+    listed: NDArray[np.bool_],
+    request: Request,
+) -> Lists:
+    """Return the k best of `listed` bool[n_items] for user `vectors` float32[n, d] and `offsets` float32[n]."""
+    return search(
+        vectors,
+        model.item_factors_,
+        request.k,
+        request.eligible,
+        query_offsets=offsets,
+        item_offsets=model.item_offsets_,
+        listed=listed,
+    )
+
+
+def score_by_vectors(
+    model: EmbeddingModel, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Return float32[m] for pairs of known users and items, bit for bit the scores of `rank_by_vectors`."""
+    distinct, row = np.unique(user_idx, return_inverse=True)
+    vectors, offsets = model.user_vectors(distinct)
+    return pair_scores(vectors, offsets, model.item_factors_, model.item_offsets_, row, item_idx)
+
+
+def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the rows at length 1; a zero row stays zero."""
+    norm = np.sqrt(np.einsum("if,if->i", vectors, vectors, dtype=np.float64))
+    return (vectors / np.where(norm > 0, norm, 1.0)[:, None]).astype(np.float32)

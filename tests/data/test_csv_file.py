@@ -54,8 +54,8 @@ def write(tmp_path_factory):
 
 def rows_of(table):
     frame = table.load(table.columns)
-    row, line = table.place(np.arange(frame.height))
-    return list(zip(row.tolist(), line.tolist(), map(list, frame.rows()), strict=True))
+    places = table.place(np.arange(frame.height))
+    return list(zip(places.row.tolist(), places.line.tolist(), map(list, frame.rows()), strict=True))
 
 
 def rejects_of(table):
@@ -118,7 +118,7 @@ def test_a_broken_record_costs_no_other(write, cells, data):
 
 def test_rejects_say_what_is_wrong(write):
     table = CsvTable.open(write('a,b\n1,2\n1,2,3\n\n"x\n5,6\n'), ",")
-    assert table.rejects.rows() == [
+    assert table.rejects.drop("file").rows() == [
         (2, 3, None, "1,2,3", "wrong number of fields"),
         (3, 5, None, '"x', "unbalanced quotes"),
     ]

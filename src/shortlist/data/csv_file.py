@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from shortlist.data.rejects import joined, no_rejects, rejects_of
+from shortlist.data.rejects import Places, joined, no_rejects, rejects_of
 from shortlist.errors import DataError, ParameterError
 from shortlist.kernels.csv_records import RAGGED, UNBALANCED, UNUSUAL, find_lines, next_record, survey
 
@@ -97,7 +97,8 @@ class CsvTable:
         for form, reason in REASONS.items():
             found = self.irregular[self.irregular[:, FORM] == form]
             texts = pl.Series([_text(self.data[r[START] : r[END]]) for r in found], dtype=pl.String)
-            parts.append(rejects_of(found[:, ROW].copy(), found[:, LINE].copy(), None, texts, reason))
+            places = Places(found[:, ROW].copy(), found[:, LINE].copy())
+            parts.append(rejects_of(places, None, texts, reason))
         return joined(parts)
 
     @property
@@ -129,14 +130,14 @@ class CsvTable:
         frame.columns = [self.columns[i] for i in at]
         return frame.select(columns)
 
-    def place(self, at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def place(self, at: NDArray[np.int64]) -> Places:
         """Return the record number (from 1) and the physical line of the rows at positions `at` (ascending)."""
         rejected = self.rejects["row"].to_numpy()
         rows_before = rejected - 1 - np.arange(rejected.size)
         row = at + 1 + np.searchsorted(rows_before, at, side="right")
         line = np.zeros(row.size, np.int64)
         find_lines(self.data, self.body, self.body_line, ord(self.delimiter), len(self.columns), row, line)
-        return row, line
+        return Places(row, line)
 
     def _regular_bytes(self) -> bytes:
         # Everything but the irregular records, with the unusual ones quoted.

@@ -24,9 +24,10 @@ class DataWarning(UserWarning):
 class TableReport:
     """What became of one table.
 
-    rows_read == rows_kept + rows_rejected, always. `rejects` has one row a rejected record: row (record number, from
-    1), line (physical line of a CSV file, from 1, else null), column (null where the whole record is wrong), value,
-    reason. `unused` columns were not taken; `notes` say what was decided without being told.
+    rows_read == rows_kept + rows_rejected, always. `rejects` has one row a rejected record: file (of several files, the
+    one that holds it, else null), row (record number, from 1), line (physical line of a text file, from 1, else null),
+    column (null where the whole record is wrong), value, reason. `unused` columns were not taken; `notes` say what was
+    decided without being told.
     """
 
     name: str
@@ -206,7 +207,8 @@ def _how(use: ColumnUse) -> str:
 
 
 def _sentence(reject: dict[str, Any]) -> str:
+    file = "" if reject["file"] is None else f"{reject['file']}, "
     line = "" if reject["line"] is None else f" (line {reject['line']:,})"
     column = "" if reject["column"] is None else f", column {reject['column']}"
     value = "empty" if reject["value"] in (None, "") else repr(reject["value"])
-    return f"row {reject['row']:,}{line}{column}: {reject['reason']}: {value}"
+    return f"{file}row {reject['row']:,}{line}{column}: {reject['reason']}: {value}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from shortlist.data.tables import Table
 
 SCHEMA = {
+    "file": pl.String(),
     "row": pl.Int64(),
     "line": pl.Int64(),
     "column": pl.String(),
@@ -22,34 +24,57 @@ SCHEMA = {
 MAX_VALUE_LENGTH = 200
 
 
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where rows of a table stand.
+
+    - row int64[n]: record number, from 1, in the table or in its file
+    - line int64[n]: physical line of a text file, from 1; None where there are no lines
+    - file String[n]: of several files, the one that holds the row; None where the table is no list of files
+    """
+
+    row: NDArray[np.int64]
+    line: NDArray[np.int64] | None = None
+    file: pl.Series | None = None
+
+    def take(self, at: NDArray[np.int64]) -> Places:
+        """Return the places at positions `at`."""
+        line = None if self.line is None else self.line[at]
+        return Places(self.row[at], line, None if self.file is None else self.file.gather(at))
+
+
 def no_rejects() -> pl.DataFrame:
     """Return a frame of rejects without a row.
 
-    Its columns: row (record number in the table, from 1), line (physical line of a text file, from 1, else null),
+    Its columns: file (of several files, the one that holds the record, else null), row (record number in the table or
+    in that file, from 1), line (physical line of a text file, from 1, else null),
     column (null where the record as a whole is wrong), value (as text, cut to 200 characters), reason.
     """
     return pl.DataFrame(schema=SCHEMA)
 
 
-def rejects_of(
-    row: NDArray[np.int64], line: NDArray[np.int64] | None, column: str | None, value: pl.Series, reason: str
-) -> pl.DataFrame:
-    """Return the rejects at record numbers `row` int64[n] and physical lines `line`, all for one reason."""
+def rejects_of(places: Places, column: str | None, value: pl.Series, reason: str) -> pl.DataFrame:
+    """Return the rejects at `places`, all for one reason; `value` is what stands in `column` there."""
     return pl.DataFrame(
         {
-            "row": row,
-            "line": pl.repeat(None, row.size, dtype=pl.Int64, eager=True) if line is None else line,
-            "column": pl.repeat(column, row.size, dtype=pl.String, eager=True),
+            "file": pl.repeat(None, value.len(), dtype=pl.String, eager=True)
+            if places.file is None
+            else places.file,
+            "row": places.row,
+            "line": pl.repeat(None, value.len(), dtype=pl.Int64, eager=True)
+            if places.line is None
+            else places.line,
+            "column": pl.repeat(column, value.len(), dtype=pl.String, eager=True),
             "value": value.cast(pl.String, strict=False).str.head(MAX_VALUE_LENGTH),
-            "reason": pl.repeat(reason, row.size, dtype=pl.String, eager=True),
+            "reason": pl.repeat(reason, value.len(), dtype=pl.String, eager=True),
         },
         schema=SCHEMA,
     )
 
 
 def joined(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    """Return all rejects of one table in the order of its records."""
-    return pl.concat([no_rejects(), *parts]).sort("row", maintain_order=True)
+    """Return all rejects of one table in the order of its records, file by file."""
+    return pl.concat([no_rejects(), *parts]).sort("file", "row", maintain_order=True)
 
 
 class Screening:
@@ -80,11 +105,8 @@ class Screening:
         at = np.flatnonzero(~self.keep)
         if not at.size:
             return self._table.rejects
-        row, line = self._table.place(at)
+        places = self._table.place(at)
         parts = [self._table.rejects]
         for rows, column, values, reason in self._found:
-            among = np.searchsorted(at, rows)
-            parts.append(
-                rejects_of(row[among], None if line is None else line[among], column, values, reason)
-            )
+            parts.append(rejects_of(places.take(np.searchsorted(at, rows)), column, values, reason))
         return joined(parts)

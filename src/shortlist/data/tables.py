@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from shortlist.data.csv_file import CsvTable
-from shortlist.data.rejects import no_rejects
+from shortlist.data.rejects import Places, no_rejects
 from shortlist.errors import DataError
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class Table(Protocol):
     def load(self, columns: Sequence[str]) -> pl.DataFrame:
         """Return these columns of all rows."""
 
-    def place(self, at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
-        """Return the record number (from 1) and the physical line of the rows at positions `at` (ascending)."""
+    def place(self, at: NDArray[np.int64]) -> Places:
+        """Return where the rows at positions `at` (ascending) stand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +91,9 @@ class FrameTable:
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(f"{self.name}: cannot be read: {error}") from error
 
-    def place(self, at: NDArray[np.int64]) -> tuple[NDArray[np.int64], None]:
+    def place(self, at: NDArray[np.int64]) -> Places:
         """Return the record number (from 1) of the rows at positions `at`; a frame has no lines."""
-        return at + 1, None
+        return Places(at + 1)
 
 
 def open_table(source: Source, role: str, delimiter: str | None = None) -> Table:

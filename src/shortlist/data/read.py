@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
     from shortlist.data.feature_reading import FeatureRows
     from shortlist.data.import_report import ImportReport
-    from shortlist.data.tables import Source
+    from shortlist.data.tables import Source, Table
 
 DEFAULT_NAME = "data"
 
@@ -40,6 +40,7 @@ def read(
     context: Sequence[str] = (),
     features: Mapping[str, Mapping[str, object]] | None = None,
     delimiter: str | None = None,
+    encoding: str | None = None,
     name: str | None = None,
 ) -> Dataset:
     """Return the events in `interactions` and what `items` and `users` say of their ids, as one `Dataset`.
@@ -58,6 +59,8 @@ def read(
     - features: {"items": {column: kind}, "users": …}; a kind is "numeric", "categorical", "tags", "text", "time", or
       "ignore", or {"kind": "tags", "separator": "|"}; undeclared columns are inferred, which the report says
     - delimiter: between the columns of text files; None means a tab in .tsv and .tab files, else a comma
+    - encoding: of text files, such as "latin-1" or "windows-1252"; None means UTF-8, or UTF-16 where a byte order mark
+      says so
     - name: of the dataset; None takes the name of the file
 
     Ids stay as they are: integers, or strings. Those of a CSV column are integers only if every one is written as an
@@ -69,7 +72,7 @@ def read(
     contradiction in the parameters. Emits one `DataWarning` when rows were rejected.
     Cost: O(rows log rows) time; a CSV file is mapped, its columns that are used are held in memory.
     """
-    request = Reading(kind, scale, positive_from, columns, context, features, delimiter)
+    request = Reading(kind, scale, positive_from, columns, context, features, delimiter, encoding)
     data, report = request.run(name or _name_of(interactions), interactions, items, users)
     if not report.ok:
         warnings.warn(f"{report.summary()}; dataset.report lists them", DataWarning, stacklevel=2)
@@ -88,12 +91,13 @@ def check(
     context: Sequence[str] = (),
     features: Mapping[str, Mapping[str, object]] | None = None,
     delimiter: str | None = None,
+    encoding: str | None = None,
 ) -> ImportReport:
     """Return the report that `read` would give, without a warning; `report.ok` says that nothing was rejected.
 
     Parameters and `Raises` as of `read`.
     """
-    request = Reading(kind, scale, positive_from, columns, context, features, delimiter)
+    request = Reading(kind, scale, positive_from, columns, context, features, delimiter, encoding)
     return request.run(DEFAULT_NAME, interactions, items, users)[1]
 
 
@@ -108,6 +112,7 @@ class Reading:
     context: Sequence[str]
     features: Mapping[str, Mapping[str, object]] | None
     delimiter: str | None
+    encoding: str | None
 
     def run(
         self, name: str, interactions: Source, items: Source | None, users: Source | None
@@ -118,9 +123,8 @@ class Reading:
         if isinstance(self.context, str):
             raise ParameterError(f"context must be a list of columns, got the text {self.context!r}")
         meaning = Meaning(self.kind, self.scale, self.positive_from)
-        events = read_events(
-            open_table(interactions, "interactions", self.delimiter), names.events, self.context, meaning
-        )
+        table = self._open(interactions, "interactions")
+        events = read_events(table, names.events, self.context, meaning)
         item_rows = self._features(items, "items", names, specs)
         return assemble(name, events, item_rows, self._features(users, "users", names, specs))
 
@@ -133,9 +137,10 @@ class Reading:
     ) -> FeatureRows | None:
         if source is None:
             return None
-        return read_features(
-            open_table(source, role, self.delimiter), role, names.ids.get(role), specs.get(role, {})
-        )
+        return read_features(self._open(source, role), role, names.ids.get(role), specs.get(role, {}))
+
+    def _open(self, source: Source, role: str) -> Table:
+        return open_table(source, role, self.delimiter, self.encoding)
 
 
 def _specs(

@@ -96,7 +96,7 @@ class FrameTable:
         return Places(at + 1)
 
 
-def open_table(source: Source, role: str, delimiter: str | None = None) -> Table:
+def open_table(source: Source, role: str, delimiter: str | None = None, encoding: str | None = None) -> Table:
     """Return `source` as a table; `role` ("interactions", "items", "users") names a frame in messages.
 
     Files: Parquet by its first bytes, text otherwise; `delimiter` None means a tab for .tsv and .tab, else a comma.

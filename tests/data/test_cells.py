@@ -139,7 +139,7 @@ def test_a_row_is_rejected_once_for_the_first_reason():
     screening = screened(column)
     screening.reject(np.array([True, False, True]), "a", column, "first")
     screening.reject(np.array([True, True, False]), "a", column, "second")
-    assert screening.rejects().drop("file").rows() == [
+    assert screening.rejects().drop("file", "record").rows() == [
         (1, None, "a", "x", "first"),
         (2, None, "a", "y", "second"),
         (3, None, "a", "z", "first"),

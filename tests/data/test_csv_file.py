@@ -118,7 +118,7 @@ def test_a_broken_record_costs_no_other(write, cells, data):
 
 def test_rejects_say_what_is_wrong(write):
     table = CsvTable.open(write('a,b\n1,2\n1,2,3\n\n"x\n5,6\n'), ",")
-    assert table.rejects.drop("file").rows() == [
+    assert table.rejects.drop("file", "record").rows() == [
         (2, 3, None, "1,2,3", "wrong number of fields"),
         (3, 5, None, '"x', "unbalanced quotes"),
     ]

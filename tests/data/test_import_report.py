@@ -26,7 +26,7 @@ def report(tmp_path):
 
 def test_every_reject_has_its_place_and_reason(report):
     # Line 4 is the second line of record 2.
-    assert report.tables[0].rejects.drop("file").rows() == [
+    assert report.tables[0].rejects.drop("file", "record").rows() == [
         (3, 5, "userId", "", "missing id"),
         (4, 6, "rating", "good", "unparsable value"),
         (5, 7, "rating", "9", "value off the scale"),
@@ -76,6 +76,7 @@ def test_values_are_plain_json(report):
     assert values["ok"] is False
     assert values["tables"][0]["rejects"][0] == {
         "file": None, "row": 3, "line": 5, "column": "userId", "value": "", "reason": "missing id",
+        "record": None,
     }  # fmt: skip
     assert values["first"] == "2000-07-30T18:45:03Z"
     assert [len(table["rejects"]) for table in report.to_values(max_rejects=1)["tables"]] == [1, 1]

@@ -20,6 +20,7 @@ SCHEMA = {
     "column": pl.String(),
     "value": pl.String(),
     "reason": pl.String(),
+    "record": pl.String(),
 }
 MAX_VALUE_LENGTH = 200
 
@@ -48,28 +49,36 @@ def no_rejects() -> pl.DataFrame:
 
     Its columns: file (of several files, the one that holds the record, else null), row (record number in the table or
     in that file, from 1), line (physical line of a text file, from 1, else null),
-    column (null where the record as a whole is wrong), value (as text, cut to 200 characters), reason.
+    column (null where the record as a whole is wrong), value (as text, cut to 200 characters), reason, record (the
+    whole record as it stands in a text file, else as a JSON object; null where its table does not say).
     """
     return pl.DataFrame(schema=SCHEMA)
 
 
-def rejects_of(places: Places, column: str | None, value: pl.Series, reason: str) -> pl.DataFrame:
-    """Return the rejects at `places`, all for one reason; `value` is what stands in `column` there."""
+def rejects_of(
+    places: Places, column: str | None, value: pl.Series, reason: str, record: pl.Series | None = None
+) -> pl.DataFrame:
+    """Return the rejects at `places`, all for one reason.
+
+    `value` is what stands in `column` there, `record` String[n] the whole records, None where they are not known.
+    """
+    n = value.len()
     return pl.DataFrame(
         {
-            "file": pl.repeat(None, value.len(), dtype=pl.String, eager=True)
-            if places.file is None
-            else places.file,
+            "file": _repeated(None, n, pl.String) if places.file is None else places.file,
             "row": places.row,
-            "line": pl.repeat(None, value.len(), dtype=pl.Int64, eager=True)
-            if places.line is None
-            else places.line,
-            "column": pl.repeat(column, value.len(), dtype=pl.String, eager=True),
+            "line": _repeated(None, n, pl.Int64) if places.line is None else places.line,
+            "column": _repeated(column, n, pl.String),
             "value": value.cast(pl.String, strict=False).str.head(MAX_VALUE_LENGTH),
-            "reason": pl.repeat(reason, value.len(), dtype=pl.String, eager=True),
+            "reason": _repeated(reason, n, pl.String),
+            "record": _repeated(None, n, pl.String) if record is None else record,
         },
         schema=SCHEMA,
     )
+
+
+def _repeated(value: str | None, n: int, dtype: type[pl.DataType]) -> pl.Series:
+    return pl.repeat(value, n, dtype=dtype, eager=True)
 
 
 def joined(parts: list[pl.DataFrame]) -> pl.DataFrame:

@@ -121,7 +121,8 @@ def test_a_split_is_needed(shop: Shop, run: Run) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("k = 5", "k = 0", "[evaluate]: k: needs a whole number of at least 1, not 0"),
+        ("k = 5", "k = 0", "[evaluate]: k must be a whole number of at least 1, got 0"),
+        ("k = 5", "k = 5\nlevel = 1.5", "[evaluate]: level must lie between 0 and 1, got 1.5"),
         ("k = 5", 'k = "5"', '[evaluate]: k: needs a whole number, not "5"'),
         ("k = 5", 'k = 5\nbaseline = "tast"', "Did you mean 'taste'?"),
         ("fraction = 0.3", "fraction = 1.3", "[split]: fraction=1.3"),

@@ -395,18 +395,18 @@ def test_order_in_time_is_what_the_events_say(hand):
 def test_the_frame_has_the_named_columns(hand):
     frame = evaluate({"a": Told(hand[0], LISTS), "b": Told(hand[0], LISTS)}, *hand, baseline="a").frame
     assert frame.columns == [
-        "model", "segment", "metric", "value", "low", "high",
+        "model", "protocol", "segment", "metric", "value", "low", "high",
         "difference", "difference_low", "difference_high", "n_users",
     ]  # fmt: skip
     assert frame.filter(model="a")["difference"].null_count() == frame.filter(model="a").height
-    assert not frame.select("model", "segment", "metric").is_duplicated().any()
+    assert not frame.select("model", "protocol", "segment", "metric").is_duplicated().any()
 
 
 def test_values_are_json_and_complete(hand):
     found = evaluate({"a": Rater(hand[0], LISTS), "b": Told(hand[0], LISTS)}, *hand, k=2, baseline="a")
     values = json.loads(json.dumps(found.to_values(), allow_nan=False))
     assert [row["metric"] for row in values["results"]] == found.frame["metric"].to_list()
-    assert values["counts"] == found.counts
+    assert values["protocols"]["new items"]["counts"] == found.counts
     assert values["time_ordered"] == "global"
     assert set(values["segments"]) == set(found.frame["segment"])
 
@@ -428,7 +428,7 @@ def test_the_text_says_what_was_measured(rng):
     result = found.result("ndcg", "b")
     assert f"{result.value:.4f}  [{result.low:.4f}, {result.high:.4f}]" in text
     assert f"{result.difference:+.4f} [{result.difference_low:+.4f}, {result.difference_high:+.4f}]" in text
-    columns = {line.index("a ") for line in text.split("\n\n")[1].splitlines()[1::2]}
+    columns = {line.index("a ") for line in text.split("\n\n")[2].splitlines()[1::2]}
     assert len(columns) == 1  # aligned
 
 

@@ -67,7 +67,7 @@ def _show_quality(found: "Demo", console: "Screen") -> None:
         "It does not show how a recommender fares on days that it has seen nothing of."
     )
     console.print("\nQuality on the test part", style="bold")
-    console.print(quality_table(measured, list(METRICS)))
+    console.print(quality_table(measured, measured.protocols[0], list(METRICS)))
     console.print(f"{STAR}. The baseline is the best of {found.baseline.table.height} popularities.")
     for metric, meaning in METRICS.items():
         console.print(f"  {metric}: {meaning}")

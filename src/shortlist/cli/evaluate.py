@@ -9,9 +9,11 @@ from shortlist.cli import lazy, screen
 from shortlist.cli.measures import STAR, quality_table, segment_table
 from shortlist.cli.reading import dataset_of
 from shortlist.cli.work import working
-from shortlist.errors import ConfigError, DataError
+from shortlist.errors import ConfigError, DataError, ParameterError
+from shortlist.experiments.protocols import DEFINITIONS, excludes_seen, protocols_of
 
 if TYPE_CHECKING:
+    from shortlist.cli.screen import Screen
     from shortlist.cli.work import Work
     from shortlist.config import Configuration
     from shortlist.data.split import Split
@@ -28,7 +30,8 @@ def evaluate(
     """Fit what CONFIG.toml describes on the training part of its split, and measure it on the test part.
 
     Beside it stands the baseline that CONFIG.toml names, else the best popularity: the one of counts,
-    decayed counts and shrunk means that is best on a validation part of the training part.
+    decayed counts and shrunk means that is best on a validation part of the training part. Where the
+    data declares repeats, lists of new items are measured first, and then lists with repeats allowed.
     """
     with working(f"reading {config}") as work:
         configuration = lazy.config.read(config)
@@ -50,11 +53,10 @@ def evaluate(
 def evaluation_arguments(configuration: "Configuration") -> dict[str, Any]:
     """Return [evaluate] of the file as arguments of `evaluate`. Raises `ConfigError` for what is wrong in it."""
     found = configuration.evaluation_arguments(lazy.evaluate.evaluate, SUPPLIED)
-    # `evaluate` refuses this too, but after everything is fitted.
-    if found.get("k", 1) < 1:
-        raise ConfigError(
-            f"{configuration.file}: [evaluate]: k: needs a whole number of at least 1, not {found['k']}"
-        )
+    try:
+        lazy.evaluate.require_parameters(found)
+    except ParameterError as error:
+        raise ConfigError(f"{configuration.file}: [evaluate]: {error}") from error
     return found
 
 
@@ -66,7 +68,10 @@ def _baseline(
         work.step(f"fitting the baseline {name}")
         return name, model.clone().fit(parts.train, rng=configuration.seed)
     work.step("finding the best popularity on a validation part of the training part")
-    asked = {name: parameters[name] for name in ("k", "exclude_seen") if name in parameters}
+    first = protocols_of(parts.train, parameters.get("exclude_seen"))[0]
+    asked = {"exclude_seen": excludes_seen(first)} | {
+        name: parameters[name] for name in ("k",) if name in parameters
+    }
     try:
         found = lazy.popularity_search.best_popularity(
             parts.train, split=configuration.validation_split, **asked
@@ -81,16 +86,24 @@ def _baseline(
 
 def _show(measured: "Evaluation", parts: "Split") -> None:
     console = screen.results()
-    counts = measured.counts
     console.print(parts.description, soft_wrap=True)
+    for protocol in measured.protocols:
+        _show_protocol(measured, protocol, console)
+    for line in (STAR, *measured.notes):
+        console.print(line, soft_wrap=True)
+
+
+def _show_protocol(measured: "Evaluation", protocol: str, console: "Screen") -> None:
+    counts = measured.by_protocol[protocol].of_data
+    if len(measured.protocols) > 1:
+        console.print()
+        console.print(f"{protocol}: {DEFINITIONS[protocol]}", style="bold", soft_wrap=True)
     console.print(
         f"{counts['users_evaluated']:,} of {counts['test_users']:,} test users measured; "
         f"{counts['users_without_positive'] + counts['users_only_seen']:,} have no relevant item",
         soft_wrap=True,
     )
-    for drawn in (quality_table(measured), segment_table(measured)):
+    for drawn in (quality_table(measured, protocol), segment_table(measured, protocol)):
         if drawn is not None:
             console.print()
             console.print(drawn)
-    for line in (STAR, *measured.notes):
-        console.print(line, soft_wrap=True)

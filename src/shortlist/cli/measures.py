@@ -21,17 +21,21 @@ NOT_AT_K = ("rmse", "mae")
 SEGMENT_METRICS = ("ndcg", "recall")
 
 
-def quality_table(evaluation: Evaluation, metrics: Sequence[str] | None = None) -> Table:
-    """Return the metrics of all users (only `metrics` where given): ours, the baseline's, and the difference."""
-    found = [r for r in evaluation.results if r.segment == ALL and (metrics is None or r.metric in metrics)]
+def quality_table(evaluation: Evaluation, protocol: str, metrics: Sequence[str] | None = None) -> Table:
+    """Return the metrics of all users under `protocol` (only `metrics` where given), by model, with the difference."""
+    found = [
+        r
+        for r in evaluation.results_of(protocol)
+        if r.segment == ALL and (metrics is None or r.metric in metrics)
+    ]
     return _compared(
         evaluation, found, ("metric", "whole"), lambda result: label(result.metric, evaluation.k)
     )
 
 
-def segment_table(evaluation: Evaluation) -> Table | None:
+def segment_table(evaluation: Evaluation, protocol: str) -> Table | None:
     """Return the first metrics of each segment, or None where there is no segment besides all users."""
-    found = [r for r in evaluation.results if r.segment != ALL and r.metric in SEGMENT_METRICS]
+    found = [r for r in evaluation.results_of(protocol) if r.segment != ALL and r.metric in SEGMENT_METRICS]
     if not found:
         return None
     return _compared(

@@ -28,7 +28,8 @@ class Dataset:
 
     The vocabularies hold every user and item of the events and of the feature tables: an item that nobody has
     touched yet is in the catalogue. `user_features` and `item_features` have one row for each id of their
-    vocabulary, in its order, or are None. `report` says what was rejected when the data was read.
+    vocabulary, in its order, or are None. `report` says what was rejected when the data was read. `repeats` declares
+    that people come back to the same items (groceries, songs), so that lists of seen items are measured too.
     """
 
     interactions: Interactions
@@ -38,6 +39,7 @@ class Dataset:
     item_features: FeatureTable | None = None
     report: ImportReport | None = None
     name: str = "data"
+    repeats: bool = False
 
     def __post_init__(self) -> None:
         log = self.interactions
@@ -79,6 +81,7 @@ class Dataset:
             titles=self.titles,
             now=self.interactions.now,
             fingerprint=self.fingerprint,
+            repeats=self.repeats,
         )
 
     @cached_property
@@ -89,6 +92,8 @@ class Dataset:
         for array in (log.user_idx, log.item_idx, log.value, log.timestamp):
             digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
         digest.update(repr(log.feedback).encode())
+        if self.repeats:  # data without the declaration keeps the fingerprint it always had
+            digest.update(b"repeats")
         for frame in (
             self.users.ids.to_frame(),
             self.items.ids.to_frame(),

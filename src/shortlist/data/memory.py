@@ -42,7 +42,8 @@ class Limits:
 class Memory:
     """Ids, histories and titles: what turns a user id into a request and item positions into readable rows.
 
-    `now` is the time of the last event (µs UTC or None); `fingerprint` identifies the data.
+    `now` is the time of the last event (µs UTC or None); `fingerprint` identifies the data; `repeats` is what was
+    declared on it.
     """
 
     users: Vocabulary
@@ -52,6 +53,7 @@ class Memory:
     titles: pl.Series | None
     now: int | None
     fingerprint: str
+    repeats: bool = False
 
     def request(
         self,
@@ -100,7 +102,12 @@ class Memory:
         parts = {"users": self.users.to_state(), "items": self.items.to_state()}
         if self.titles is not None:
             parts["titles"] = State("Strings", {}, pack_strings(self.titles))
-        values = {"feedback": self.feedback.to_values(), "now": self.now, "fingerprint": self.fingerprint}
+        values = {
+            "feedback": self.feedback.to_values(),
+            "now": self.now,
+            "fingerprint": self.fingerprint,
+            "repeats": self.repeats,
+        }
         return State("Memory", values, arrays, parts)
 
     @classmethod
@@ -117,7 +124,17 @@ class Memory:
         )
         titles = unpack_strings(parts["titles"].arrays) if "titles" in parts else None
         users, items = Vocabulary.from_state(parts["users"]), Vocabulary.from_state(parts["items"])
-        return cls(users, items, history, feedback, titles, state.values["now"], state.values["fingerprint"])
+        values = state.values
+        return cls(
+            users,
+            items,
+            history,
+            feedback,
+            titles,
+            values["now"],
+            values["fingerprint"],
+            values.get("repeats", False),  # absent from artifacts of before it could be declared
+        )
 
 
 def microseconds(moment: Moment) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ def read(
     delimiter: str | None = None,
     encoding: str | None = None,
     name: str | None = None,
+    repeats: bool = False,
 ) -> Dataset:
     """Return the events in `interactions` and what `items` and `users` say of their ids, as one `Dataset`.
 
@@ -62,6 +63,7 @@ def read(
     - encoding: of text files, such as "latin-1" or "windows-1252"; None means UTF-8, or UTF-16 where a byte order mark
       says so
     - name: of the dataset; None takes the name of the file
+    - repeats: people come back to the same items (groceries, songs), so `evaluate` measures lists with seen items too
 
     Ids stay as they are: integers, or strings. Those of a CSV column are integers only if every one is written as an
     integer prints itself (so 007 makes strings of all). The same ids in a feature table become the same kind.
@@ -76,7 +78,7 @@ def read(
     data, report = request.run(name or _name_of(interactions), interactions, items, users)
     if not report.ok:
         warnings.warn(f"{report.summary()}; dataset.report lists them", DataWarning, stacklevel=2)
-    return data
+    return replace(data, repeats=repeats)
 
 
 def check(

@@ -59,8 +59,8 @@ class Column:
 
 def ranking_columns(lists: NDArray[np.int32], truth: Truth) -> list[Column]:
     """Return the ranking metrics at the width of `lists` int32[evaluated users, k]."""
-    rows = np.flatnonzero(truth.is_evaluated)
-    hits = metrics.find_hits(lists, *_evaluated(truth))
+    rows, ptr, _ = metrics.users_with_truth(truth.ptr)
+    hits = metrics.find_hits(lists, ptr, truth.item_idx)
     return _means({name: metric(hits) for name, metric in RANKING.items()}, rows, truth.user_idx.size)
 
 
@@ -105,11 +105,6 @@ def rating_columns(
     squares: Floats = np.bincount(row, error**2, minlength=n).astype(np.float64)
     sizes: Floats = np.bincount(row, np.abs(error), minlength=n).astype(np.float64)
     return [Column(RMSE, squares, count), Column(MAE, sizes, count)]
-
-
-def _evaluated(truth: Truth) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    # Users without a relevant item take no place in item_idx, so dropping their equal pointers is enough.
-    return np.r_[truth.ptr[:-1][truth.is_evaluated], truth.ptr[-1]], truth.item_idx
 
 
 def _means(values: dict[str, Floats], rows: NDArray[np.int64], n: int) -> list[Column]:

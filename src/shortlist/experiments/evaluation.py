@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from shortlist.data.split import TimeOrder, describe_order
-from shortlist.experiments.segments import ALL, DEFINITIONS
+from shortlist.experiments import protocols, segments
+from shortlist.experiments.segments import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA = {
     "model": pl.String,
+    "protocol": pl.String,
     "segment": pl.String,
     "metric": pl.String,
     "value": pl.Float64,
@@ -35,13 +37,21 @@ _SEGMENT_METRICS = ("ndcg", "recall")
 
 
 @dataclass(frozen=True, eq=False)
+class Counts:
+    """What one protocol measured: `of_data` of the test part, name → number; `of_models` the same by model."""
+
+    of_data: Mapping[str, int]
+    of_models: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The measured quality of one or several models on one test part.
+    """The measured quality of one or several models on one test part, under one protocol or both.
 
     - results: every figure; `frame` has them as a table
-    - per_user: one row a model and test user: model, user_id, n_relevant, fallback, and every metric (null where the
-      user has none)
-    - counts: of the test part, name → number; model_counts: the same for each model
+    - per_user: one row a model, protocol and test user: model, protocol, user_id, n_relevant, fallback, and every
+      metric (null where the user has none)
+    - by_protocol: the protocols measured (`protocols.DEFINITIONS`), each with its counts
     - k, baseline, exclude_seen, level, n_bootstrap: as given to `evaluate`
     - train, test: the names of the parts; time_ordered: what really holds of their order in time
     - diversity_by: the feature whose vectors intra-list diversity uses, None where it is not measured
@@ -50,11 +60,10 @@ class Evaluation:
 
     results: Sequence[Result]
     per_user: pl.DataFrame
-    counts: Mapping[str, int]
-    model_counts: Mapping[str, Mapping[str, int]]
+    by_protocol: Mapping[str, Counts]
     k: int
     baseline: str | None
-    exclude_seen: bool
+    exclude_seen: bool | None
     level: float
     n_bootstrap: int
     train: str
@@ -63,28 +72,54 @@ class Evaluation:
     diversity_by: str | None
     notes: Sequence[str] = ()
 
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """Return the protocols that were measured; "new items" is the first of two."""
+        return tuple(self.by_protocol)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Return the counts of the test part under the first protocol, name → number."""
+        return self.by_protocol[self.protocols[0]].of_data
+
+    @property
+    def model_counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Return the counts of each model under the first protocol: name of the model → name → number."""
+        return self.by_protocol[self.protocols[0]].of_models
+
     @cached_property
     def frame(self) -> pl.DataFrame:
-        """Return one row a model, segment and metric.
+        """Return one row a model, protocol, segment and metric.
 
-        Columns: model, segment, metric, value, low, high, difference, difference_low, difference_high (Float64; null
-        where there is no interval or no baseline), n_users (Int64). The bounds are those of the paired percentile
-        bootstrap over users at `level`; the difference is that from the baseline.
+        Columns: model, protocol, segment, metric, value, low, high, difference, difference_low, difference_high
+        (Float64; null where there is no interval or no baseline), n_users (Int64). The bounds are those of the paired
+        percentile bootstrap over users at `level`; the difference is that from the baseline under the same protocol.
         """
         return pl.DataFrame([asdict(result) for result in self.results], schema=SCHEMA, orient="row")
 
-    def result(self, metric: str, model: str | None = None, segment: str = ALL) -> Result:
-        """Return one figure; `model` may be left out where there is only one. Raises `KeyError` for an unknown one."""
+    def result(
+        self, metric: str, model: str | None = None, segment: str = ALL, protocol: str | None = None
+    ) -> Result:
+        """Return one figure. Raises `KeyError` for an unknown one.
+
+        `model` may be left out where there is only one; without `protocol` it is the first that was measured.
+        """
+        wanted = (metric, segment, protocol or self.protocols[0])
         found = [
             r
             for r in self.results
-            if r.metric == metric and r.segment == segment and model in (None, r.model)
+            if (r.metric, r.segment, r.protocol) == wanted and model in (None, r.model)
         ]
         if len(found) != 1:
             raise KeyError(
-                f"{len(found)} results for metric={metric!r}, model={model!r}, segment={segment!r}"
+                f"{len(found)} results for metric={metric!r}, model={model!r}, segment={segment!r}, "
+                f"protocol={wanted[2]!r}"
             )
         return found[0]
+
+    def results_of(self, protocol: str) -> list[Result]:
+        """Return every figure of one protocol."""
+        return [result for result in self.results if result.protocol == protocol]
 
     def to_values(self) -> dict[str, Any]:
         """Return everything except `per_user` as plain JSON values."""
@@ -102,45 +137,55 @@ class Evaluation:
             "time_ordered": self.time_ordered,
             "time_order": describe_order(self.time_ordered),
             "diversity_by": self.diversity_by,
-            "segments": {name: DEFINITIONS[name] for name in _distinct(self.results, lambda r: r.segment)},
-            "counts": dict(self.counts),
-            "model_counts": {name: dict(counts) for name, counts in self.model_counts.items()},
+            "segments": {
+                name: segments.DEFINITIONS[name] for name in _distinct(self.results, lambda r: r.segment)
+            },
+            "protocols": {
+                name: {
+                    "meaning": protocols.DEFINITIONS[name],
+                    "counts": dict(counts.of_data),
+                    "model_counts": {model: dict(own) for model, own in counts.of_models.items()},
+                }
+                for name, counts in self.by_protocol.items()
+            },
             "notes": list(self.notes),
             "results": [asdict(result) for result in self.results],
         }
 
     def to_text(self) -> str:
-        """Return a table for people: what was measured, every metric of all users, and the segments.
+        """Return tables for people, of each protocol: what was measured, every metric of all users, and the segments.
 
         A star marks a difference whose interval leaves out 0.
         """
-        whole = [r for r in self.results if r.segment == ALL]
-        parts = [r for r in self.results if r.segment != ALL and r.metric in _SEGMENT_METRICS]
-        tables = [self._table(whole, "metric", self._metric)]
-        if parts:
-            tables.append(self._table(parts, "segment", lambda r: f"{r.segment}: {self._metric(r)}"))
-        return "\n\n".join(
-            ["\n".join(self._heading()), *tables, *(["\n".join(self.notes)] if self.notes else [])]
-        )
+        parts = ["\n".join([f"test part: {self.test}", f"time: {describe_order(self.time_ordered)}"])]
+        for protocol in self.protocols:
+            parts += self._of_protocol(protocol)
+        return "\n\n".join([*parts, *(["\n".join(self.notes)] if self.notes else [])])
 
     def __repr__(self) -> str:
         return self.to_text()
 
-    def _heading(self) -> list[str]:
-        n = {name: f"{count:,}" for name, count in self.counts.items()}
-        dropped = self.counts["users_without_positive"] + self.counts["users_only_seen"]
-        seen = "not shown, and not in the truth" if self.exclude_seen else "shown, and in the truth"
+    def _of_protocol(self, protocol: str) -> list[str]:
+        found = self.results_of(protocol)
+        whole = [r for r in found if r.segment == ALL]
+        cut = [r for r in found if r.segment != ALL and r.metric in _SEGMENT_METRICS]
+        tables = [self._table(whole, "metric", self._metric)]
+        if cut:
+            tables.append(self._table(cut, "segment", lambda r: f"{r.segment}: {self._metric(r)}"))
+        return ["\n".join(self._heading(protocol)), *tables]
+
+    def _heading(self, protocol: str) -> list[str]:
+        counts = self.by_protocol[protocol]
+        n = {name: f"{count:,}" for name, count in counts.of_data.items()}
+        dropped = counts.of_data["users_without_positive"] + counts.of_data["users_only_seen"]
         lines = [
-            f"test part: {self.test}",
-            f"time: {describe_order(self.time_ordered)}",
+            f"{protocol}: {protocols.DEFINITIONS[protocol]}",
+            f"seen items: {n['pairs_seen']} of {n['pairs_positive']} positive test pairs",
             f"users: {n['users_evaluated']} of {n['test_users']} measured, {dropped:,} without a relevant item dropped",
             f"warm users, with a positive training event: {n['test_users_warm']}, of whom {n['users_warm']} measured",
-            f"seen items: {seen} ({n['pairs_seen']} of {n['pairs_positive']} positive test pairs)",
             f"items that nobody has in training: {n['pairs_new']} of {n['pairs_positive']} positive test pairs",
         ]
-        return lines + [
-            _unusual(name, counts) for name, counts in self.model_counts.items() if any(counts.values())
-        ]
+        return lines + [_unusual(name, own) for name, own in counts.of_models.items() if any(own.values())]
 
     def _table(self, results: Sequence[Result], title: str, label: Callable[[Result], str]) -> str:
         head = [title, "model", "value", f"{self.level:.0%} interval", "users"]

@@ -17,6 +17,7 @@ from shortlist.experiments.columns import ranking_columns
 from shortlist.experiments.recommender import top_lists
 from shortlist.experiments.truth import Truth
 from shortlist.models.popularity import Popularity
+from shortlist.parameters import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,6 +112,7 @@ def _decayed(half_lives_days: Sequence[float]) -> list[Popularity]:
 def _search(
     dataset: Dataset, candidates: Sequence[Popularity], k: int, split: Rule, exclude_seen: bool
 ) -> PopularitySearch:
+    whole("k", k, least=1)
     validation = split(dataset)
     truth = Truth.of(validation.train, validation.test, exclude_seen=exclude_seen)
     found = [

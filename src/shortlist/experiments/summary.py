@@ -24,9 +24,13 @@ NO_BOUNDS: Bounds = (None, None)
 
 @dataclass(frozen=True)
 class Result:
-    """One figure: `value` of a metric with its interval, and its difference from the baseline's with its own."""
+    """One figure: `value` of a metric with its interval, and its difference from the baseline's with its own.
+
+    `protocol` says what was done with seen items (`protocols.DEFINITIONS`).
+    """
 
     model: str
+    protocol: str
     segment: str
     metric: str
     value: float
@@ -72,7 +76,7 @@ class Bootstrap:
         """Return the results of each model's columns over the test users at `rows`, which has at least one.
 
         All metrics and models see the same resamples of these users. A metric that nobody in `rows` has a value of is
-        left out. Cost: O(n_bootstrap · rows · columns).
+        left out. The protocol is left "" for whoever knows it to fill in. Cost: O(n_bootstrap · rows · columns).
         """
         keys = [(model, column) for model, own in columns.items() for column in own]
         figures = dict(
@@ -124,6 +128,7 @@ class Bootstrap:
             difference_bounds = self._bounds(figure.draws - base.draws)
         return Result(
             model,
+            "",
             segment,
             figure.column.metric,
             figure.value,

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from shortlist.errors import DataError, ParameterError
+from shortlist.metrics import users_with_truth
 from shortlist.stages import offsets
 
 if TYPE_CHECKING:
@@ -20,51 +21,74 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
+class PositivePairs:
+    """The pairs of user and item that have a positive test event, each once: what every protocol's truth is cut from.
+
+    - user_idx int32[n]: every user with a test event, ascending
+    - row int64[p], item_idx int32[p]: of each pair the position of its user in `user_idx`, and its item; ascending
+    - seen bool[p], new bool[p]: which of them the user has a training event with, and whose item nobody has one with
+    """
+
+    user_idx: NDArray[np.int32]
+    row: NDArray[np.int64]
+    item_idx: NDArray[np.int32]
+    seen: NDArray[np.bool_]
+    new: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, train: Dataset, test: Dataset) -> PositivePairs:
+        """Return the positive pairs of `test`. O((train + test) log(train + test))."""
+        n_items = max(len(test.items), 1)
+        users = np.flatnonzero(np.bincount(test.interactions.user_idx)).astype(np.int32)
+        pairs = _pairs(test.interactions.where(test.interactions.positive))
+        seen = np.isin(pairs, _pairs(train.interactions), assume_unique=True)
+        item = (pairs % n_items).astype(np.int32)
+        new = np.bincount(train.interactions.item_idx, minlength=n_items)[item] == 0
+        return cls(users, np.searchsorted(users, pairs // n_items), item, seen, new)
+
+    @property
+    def n_without_positive(self) -> int:
+        """Return the number of users without a positive test event."""
+        return self.user_idx.size - np.unique(self.row).size
+
+    def truth(self, *, exclude_seen: bool) -> Truth:
+        """Return the truth; where seen items are not shown, they are not part of it either.
+
+        Raises `DataError` where no user has a relevant item. O(p).
+        """
+        kept = ~self.seen if exclude_seen else np.ones(self.seen.size, bool)
+        n_positive = np.bincount(self.row, minlength=self.user_idx.size)
+        n_relevant = np.bincount(self.row[kept], minlength=self.user_idx.size)
+        if not n_relevant.any():
+            raise DataError(
+                f"none of the {self.user_idx.size} test users has a relevant item: {self.seen.size} positive test "
+                f"pairs, {int(self.seen.sum())} of them seen in training; cut the data elsewhere, declare "
+                "positive_from lower, or measure with repeats allowed (exclude_seen=False)"
+            )
+        only_seen = int(np.count_nonzero((n_positive > 0) & (n_relevant == 0)))
+        return Truth(self.user_idx, offsets(n_relevant), self.item_idx[kept], n_relevant > 0, only_seen)
+
+
+@dataclass(frozen=True, eq=False)
 class Truth:
     """The relevant items of each test user: those of the user's positive test events, each once.
 
     - user_idx int32[n]: every user with a test event, ascending
     - ptr int64[n + 1], item_idx int32[m]: relevant items, ascending within a user; a user may have none
     - is_evaluated bool[n]: whether the user has a relevant item
-    - seen bool[p], new bool[p]: of all p positive pairs of user and item, which the user has a training event with,
-      and whose item nobody has one with
-    - n_without_positive: users without a positive test event; n_only_seen: users whose relevant items are all seen,
-      and left out because seen items are not shown
+    - n_only_seen: users whose positive items are all seen, and left out because seen items are not shown
     """
 
     user_idx: NDArray[np.int32]
     ptr: NDArray[np.int64]
     item_idx: NDArray[np.int32]
     is_evaluated: NDArray[np.bool_]
-    seen: NDArray[np.bool_]
-    new: NDArray[np.bool_]
-    n_without_positive: int
     n_only_seen: int
 
     @classmethod
     def of(cls, train: Dataset, test: Dataset, *, exclude_seen: bool) -> Truth:
-        """Return the truth of `test`; where seen items are not shown, they are not part of it either.
-
-        Raises `DataError` where no user has a relevant item. O((train + test) log(train + test)).
-        """
-        users = np.flatnonzero(np.bincount(test.interactions.user_idx)).astype(np.int32)
-        pairs = _pairs(test.interactions.where(test.interactions.positive))
-        seen = np.isin(pairs, _pairs(train.interactions), assume_unique=True)
-        item = pairs % max(len(test.items), 1)
-        new = np.bincount(train.interactions.item_idx, minlength=len(test.items))[item] == 0
-        row = np.searchsorted(users, pairs // max(len(test.items), 1))
-        kept = ~seen if exclude_seen else np.ones(seen.size, bool)
-        n_positive = np.bincount(row, minlength=users.size)
-        n_relevant = np.bincount(row[kept], minlength=users.size)
-        if not n_relevant.any():
-            raise DataError(
-                f"none of the {users.size} test users has a relevant item: {pairs.size} positive test pairs, "
-                f"{int(seen.sum())} of them seen in training; cut the data elsewhere or declare positive_from lower"
-            )
-        without = int(np.count_nonzero(n_positive == 0))
-        only_seen = int(np.count_nonzero((n_positive > 0) & (n_relevant == 0)))
-        relevant = item[kept].astype(np.int32)
-        return cls(users, offsets(n_relevant), relevant, n_relevant > 0, seen, new, without, only_seen)
+        """Return the truth of `test` under one protocol, as `PositivePairs.truth` does."""
+        return PositivePairs.of(train, test).truth(exclude_seen=exclude_seen)
 
     @cached_property
     def row(self) -> NDArray[np.int64]:
@@ -81,9 +105,8 @@ class Truth:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
         """Return the truth cut to `items` bool[n_items]: rows of users that have any of it left, ptr, item_idx."""
         kept = items[self.item_idx]
-        n_left = np.bincount(self.row[kept], minlength=self.user_idx.size)
-        rows = np.flatnonzero(n_left)
-        return rows, offsets(n_left[rows]), self.item_idx[kept]
+        left = users_with_truth(offsets(np.bincount(self.row[kept], minlength=self.user_idx.size)))
+        return left.rows, left.ptr, self.item_idx[kept]
 
 
 def require_comparable(train: Dataset, test: Dataset) -> None:

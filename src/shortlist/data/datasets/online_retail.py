@@ -14,6 +14,7 @@ customer's own shop is rather than how well it likes the product. They are kept 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,8 @@ def online_retail() -> Dataset:
 
     396,281 events of 4,335 customers and 3,658 products, of 541,909 lines; `report` counts the others by
     reason (the rules stand at the top of this module). A line's value is 1; `interactions.context` has its quantity
-    (Int32) and invoice (String). Times are the shop's own clock, taken as UTC.
+    (Int32) and invoice (String). Times are the shop's own clock, taken as UTC. Customers buy products again, so
+    the data declares `repeats`.
 
     User feature: country (categorical; the one on most of the customer's lines, first in the alphabet among equals,
     null where unspecified). Item features: description (text; the most frequent one, likewise; runs of spaces made
@@ -64,7 +66,7 @@ def online_retail() -> Dataset:
     kept = lines.filter(pl.Series(screening.keep))
     events = _events(table, kept, screening)
     data, _ = assemble("Online Retail", events, _products(kept), _customers(kept))
-    return data
+    return replace(data, repeats=True)
 
 
 def _screen(table: FrameTable, lines: pl.DataFrame) -> Screening:

@@ -17,7 +17,7 @@ class FixedVectors(Model):
         self.users = users
         self.items = items
 
-    def _fit(self, dataset, rng):
+    def _fit(self, dataset, fitting):
         self.user_factors_ = np.array(self.users, np.float32)
         self.item_factors_ = np.array(self.items, np.float32)
         self.item_offsets_ = np.zeros(len(self.items), np.float32)

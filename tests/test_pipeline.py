@@ -7,7 +7,7 @@ from fixed_vectors import FixedVectors
 from retrieval.test_sources import DISLIKE, LIKE, dataset_of
 
 import shortlist as sl
-from shortlist.errors import ArtifactError, NonFiniteError, ParameterError, UnknownIdError
+from shortlist.errors import ArtifactError, NonFiniteError, NotFittedError, ParameterError, UnknownIdError
 
 ITEMS = [[1, 0], [1, 0.1], [0, 1], [0.1, 1], [0.5, 0.5], [0, 0]]
 EVENTS = [(0, 0, LIKE), (0, 2, DISLIKE), (1, 2, LIKE), (1, 4, LIKE), (2, 0, DISLIKE)]
@@ -166,3 +166,56 @@ def test_strangers_get_the_popular_source_of_the_pipeline(dataset):
     assert shown.frame["item_id"].to_list() == [4, 0, 2]
     with pytest.raises(ParameterError, match="takes a Popularity"):
         sl.Popular(model=model)
+
+
+def as_it_is(pipeline):
+    return dict(vars(pipeline))
+
+
+@pytest.mark.parametrize("is_fitted", [False, True])
+def test_a_fit_that_is_broken_off_leaves_the_pipeline_as_it_was(is_fitted):
+    data = sl.datasets.movielens_small()
+    first, second = sl.WALS(dim=2, n_epochs=2), sl.WALS(dim=3, n_epochs=2)
+    made = sl.Pipeline([sl.Nearest(first), sl.RelatedToRecent(second)], sl.ModelScorer(second))
+    if is_fitted:
+        made.fit(data, rng=0)
+    before, seen = as_it_is(made), []
+
+    def watch(epoch):
+        seen.append((epoch.model.dim, epoch.number, epoch.n_epochs))
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    other = sl.split.leave_last_out(data).train
+    with pytest.raises(KeyboardInterrupt):
+        made.fit(other, on_epoch=watch)
+    assert seen == [(2, 1, 2), (2, 2, 2), (3, 1, 2)]
+    assert made.is_fitted == is_fitted
+    after = as_it_is(made)
+    assert before.keys() == after.keys()
+    assert all(before[name] is after[name] for name in before)
+
+
+def test_each_model_starts_at_the_one_in_its_place():
+    data = sl.datasets.movielens_small()
+    train = sl.split.leave_last_out(data).train
+    wals = sl.WALS(dim=4, n_epochs=2, refit_epochs=1)
+    made = sl.Pipeline([sl.Popular(), sl.Nearest(wals)], sl.ModelScorer(wals))
+    old = made.fit(train, rng=0).models_
+    made.fit(data, rng=0, start=made)
+    alone = wals.clone().fit(data, start=old[1])
+    np.testing.assert_array_equal(made.models_[1].user_factors_, alone.user_factors_)
+    cold = sl.Pipeline([sl.Popular(), sl.Nearest(wals)], sl.ModelScorer(wals)).fit(data, rng=0).models_[1]
+    assert np.abs(cold.user_factors_ - alone.user_factors_).max() > 1e-3
+
+
+def test_a_start_that_does_not_match_is_refused(dataset):
+    made, other = pipeline(), sl.Pipeline([sl.Popular()], sl.ModelScorer(sl.Popularity()))
+    with pytest.raises(ParameterError, match="start must be a fitted Pipeline"):
+        made.fit(dataset, start=sl.Popularity().fit(dataset))
+    with pytest.raises(NotFittedError, match="not fitted"):
+        made.fit(dataset, start=other)
+    words = r"start has the models Popularity, Popularity, this pipeline FixedVectors, Popularity"
+    with pytest.raises(ParameterError, match=words):
+        made.fit(dataset, start=other.fit(dataset))
+    assert not made.is_fitted

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
     from shortlist.data.memory import Moment, OnUnknown
     from shortlist.data.vocabulary import Id
+    from shortlist.models.fitting import OnEpoch
     from shortlist.models.model import Model
     from shortlist.stages import Adjustment, Candidates, CandidateSource, Request, Scorer
 
@@ -48,6 +49,12 @@ class Pipeline:
     it is already fitted on the very same data. Fitted parts stand in `sources_`, `scorer_`, `models_`.
     """
 
+    sources_: tuple[CandidateSource, ...]
+    scorer_: Any  # a `Scorer`; what else it has, a `ModelScorer` its model, is its own
+    models_: tuple[Model, ...]
+    memory_: Memory
+    seed_: int | None
+
     def __init__(
         self, sources: Sequence[CandidateSource], scorer: Scorer, rerank: Sequence[Adjustment] = ()
     ) -> None:
@@ -61,20 +68,40 @@ class Pipeline:
         self.scorer = scorer
         self.rerank = tuple(rerank)
 
-    def fit(self, dataset: Dataset, *, rng: np.random.Generator | int | None = None) -> Self:
-        """Fit every model that the stages use on `dataset` and return self. Raises what the models raise."""
+    def fit(
+        self,
+        dataset: Dataset,
+        *,
+        rng: np.random.Generator | int | None = None,
+        start: Self | None = None,
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Fit every model that the stages use on `dataset` and return self. Raises what the models raise.
+
+        - start: a fitted pipeline (this very one, say) to take over from: each model starts at the one in its place
+          there, as `Model.fit` does, so there must be as many, of the same classes in the same order
+        - on_epoch: called with an `Epoch` after each epoch of each model in turn; its `model` is the model being
+          fitted, its number counts that model's epochs
+
+        A fit that does not come to its end leaves the pipeline as it was before. Raises `ParameterError` and
+        `NotFittedError` for a `start` that does not match.
+        """
         if len(dataset.interactions) == 0:
             raise DataError("there are no interactions to fit on; see dataset.report for rejected rows")
         generator = np.random.default_rng(rng)
-        fitted: dict[int, Model] = {}
-        for stage in self._model_stages():
-            if id(stage.model) not in fitted:
-                fitted[id(stage.model)] = _fitted_on(stage.model, dataset, generator)
-        self.models_ = tuple(fitted.values())
-        self.sources_ = tuple(_bound(source, fitted) for source in self.sources)
-        self.scorer_ = _bound(self.scorer, fitted)
-        self.memory_ = dataset.memory
-        self.seed_ = int(rng) if isinstance(rng, int | np.integer) else None
+        given = {id(stage.model): stage.model for stage in self._model_stages()}
+        starts = _starts(list(given.values()), start)
+        fitted = {
+            key: _fitted_on(model, dataset, generator, begin, on_epoch)
+            for (key, model), begin in zip(given.items(), starts, strict=True)
+        }
+        self.__dict__.update(  # all at once, so that nothing can come between
+            models_=tuple(fitted.values()),
+            sources_=tuple(_bound(source, fitted) for source in self.sources),
+            scorer_=_bound(self.scorer, fitted),
+            memory_=dataset.memory,
+            seed_=int(rng) if isinstance(rng, int | np.integer) else None,
+        )
         return self
 
     @property
@@ -240,10 +267,33 @@ def best_of(candidates: Candidates, k: int) -> Lists:
     return Lists(offsets(length), ranked.item_idx[first], ranked.score[first])
 
 
-def _fitted_on(model: Model, dataset: Dataset, rng: np.random.Generator) -> Model:
+def _starts(models: Sequence[Model], start: Pipeline | None) -> Sequence[Model | None]:
+    """Return what each of `models` starts from."""
+    if start is None:
+        return [None] * len(models)
+    if not isinstance(start, Pipeline):
+        raise ParameterError(f"start must be a fitted Pipeline, got {start!r}")
+    if not start.is_fitted:
+        raise NotFittedError("start is a Pipeline that is not fitted; fit it first, or leave start out")
+    here, there = ([type(model).__name__ for model in some] for some in (models, start.models_))
+    if here != there:
+        raise ParameterError(
+            f"start has the models {', '.join(there)}, this pipeline {', '.join(here)}: "
+            "they must be of the same classes in the same order; fit without start"
+        )
+    return start.models_
+
+
+def _fitted_on(
+    model: Model,
+    dataset: Dataset,
+    rng: np.random.Generator,
+    start: Model | None,
+    on_epoch: OnEpoch | None,
+) -> Model:
     if model.is_fitted and model.memory_.fingerprint == dataset.fingerprint:
         return model
-    return model.clone().fit(dataset, rng=rng)
+    return model.clone().fit(dataset, rng=rng, start=start, on_epoch=on_epoch)
 
 
 def _bound(stage: Any, fitted: Mapping[int, Model]) -> Any:

@@ -34,7 +34,7 @@ def fit(
         data = dataset_of(configuration, work)
         work.step(f"fitting on {len(data.interactions):,} events")
         start = time.perf_counter()
-        fitted = configuration.recommender.fit(data, rng=configuration.seed)
+        fitted = configuration.recommender.fit(data, rng=configuration.seed, on_epoch=work.epochs)
         seconds = time.perf_counter() - start
         work.step(f"saving to {out}")
         fitted.save(out)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shortlist.cli.screen import Screen
+    from shortlist.models.fitting import Epoch
 
 
 PATIENCE_SECONDS = 1.0
@@ -54,6 +55,12 @@ class Work:
         """Move the bar of the present step by `n`."""
         if self._live is not None:
             self._live.advance(self._live.task_ids[0], n)
+
+    def epochs(self, epoch: Epoch) -> None:
+        """Move a bar of the epochs of what is being fitted; hand this to `fit` as `on_epoch`."""
+        if epoch.number == 1:
+            self.step(f"fitting {type(epoch.model).__name__}", total=epoch.n_epochs)
+        self.advance(1)
 
     def note(self, text: str) -> None:
         """Print a line that stays."""

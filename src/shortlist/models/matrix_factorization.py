@@ -9,21 +9,24 @@ import numpy as np
 from shortlist import threads
 from shortlist.errors import ParameterError
 from shortlist.models import rating_solvers
-from shortlist.models.fold_in import at_known_items
+from shortlist.models.fold_in import at_known_items, moved_to_items
 from shortlist.models.mean_normalisation import centred, item_means
 from shortlist.models.model import Model
 from shortlist.models.rating_objective import Factors, Penalty, frequency_scale
 from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors
+from shortlist.models.warm_start import require_dim, rows_at
 from shortlist.parameters import number, one_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
     from scipy import sparse
 
     from shortlist.data.dataset import Dataset
+    from shortlist.data.interactions import Interactions
     from shortlist.data.vocabulary import Id
+    from shortlist.models.fitting import Fitting
     from shortlist.stages import Lists, Request
 
 Solver = Literal["als", "sgd", "adam"]
@@ -33,13 +36,14 @@ class Descent(NamedTuple):
     """What a solver does unless it is told otherwise; `learning_rate` None: it has no such thing."""
 
     n_epochs: int
+    refit_epochs: int
     learning_rate: float | None
 
 
 DESCENTS: dict[str, Descent] = {
-    "als": Descent(n_epochs=6, learning_rate=None),
-    "sgd": Descent(n_epochs=30, learning_rate=0.05),
-    "adam": Descent(n_epochs=200, learning_rate=0.1),
+    "als": Descent(n_epochs=6, refit_epochs=2, learning_rate=None),
+    "sgd": Descent(n_epochs=30, refit_epochs=10, learning_rate=0.05),
+    "adam": Descent(n_epochs=200, refit_epochs=50, learning_rate=0.1),
 }
 
 
@@ -58,6 +62,7 @@ class MatrixFactorization(Model):
     - solver: "als" solves [w; b] (then [x; c]) of each row jointly and exactly, in parallel; "sgd" takes a step a
       rating, serially; "adam" takes one step an epoch down the full gradient, in float64
     - n_epochs ≥ 0, learning_rate > 0: None for the solver's own (`DESCENTS`); als has no learning rate
+    - refit_epochs ≥ 0: as many epochs when `fit` starts from an earlier model; None for the solver's own
     - tol > 0 (als only): stop once an epoch lowers J by no more than this share of J; None never does
     - init_std > 0: w, b and x start as normal numbers of this standard deviation, c at 0
     - min_ratings: items with fewer training ratings are predicted, but not put on lists
@@ -106,6 +111,7 @@ class MatrixFactorization(Model):
         mean_shrinkage: float = 20.0,
         solver: Solver = "als",
         n_epochs: int | None = None,
+        refit_epochs: int | None = None,
         learning_rate: float | None = None,
         tol: float | None = None,
         init_std: float = 0.1,
@@ -119,6 +125,7 @@ class MatrixFactorization(Model):
         self.mean_shrinkage = number("mean_shrinkage", mean_shrinkage)
         self.solver = one_of("solver", solver, Solver)
         self.n_epochs = None if n_epochs is None else whole("n_epochs", n_epochs, least=0)
+        self.refit_epochs = None if refit_epochs is None else whole("refit_epochs", refit_epochs, least=0)
         self.learning_rate = (
             None if learning_rate is None else number("learning_rate", learning_rate, above_zero=True)
         )
@@ -159,52 +166,117 @@ class MatrixFactorization(Model):
             min_ratings=1,
         )
 
-    def _fit(self, dataset: Dataset, rng: np.random.Generator) -> None:
+    def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
+        if fitting.start is not None:
+            require_dim(self.dim, fitting.start.dim)
         dataset.feedback.require_ratings(type(self).__name__)
         raw = dataset.interactions.matrix("last")
         means = item_means(raw, self.mean_shrinkage)
         ratings = centred(raw, means, np.float64 if self.solver == "adam" else np.float32)
-        factors = self._start(ratings, rng)
-        with threads.single_blas():
-            self.objective_history_ = self._descend(ratings, factors, rng)
-        self.user_factors_, self.user_offsets_, self.item_factors_, bias = (
-            np.ascontiguousarray(part, np.float32) for part in factors
-        )
-        self.item_offsets_ = (means + bias).astype(np.float32)
         self.global_mean_ = float(raw.data.mean(dtype=np.float64))
         n = np.bincount(raw.indices, minlength=raw.shape[1])
         self.known_users_, self.known_items_ = np.diff(raw.indptr) > 0, n > 0
         self.listed_items_ = n >= self.min_ratings
+        factors = self._random_factors(ratings, fitting.rng)
+        with threads.single_blas():
+            if fitting.start is not None:
+                self._take_over(fitting.start, dataset, ratings, means, factors)
+            self._descend(ratings, factors, means, fitting)
 
-    def _start(self, ratings: sparse.csr_array, rng: np.random.Generator) -> Factors:
+    def _random_factors(self, ratings: sparse.csr_array, rng: np.random.Generator) -> Factors:
         n_users, n_items = ratings.shape
-        rated = np.bincount(ratings.indices, minlength=n_items) > 0
         users, user_bias, items = (
             self.init_std * rng.standard_normal(size)
             for size in ((n_users, self.dim), n_users, (n_items, self.dim))
         )
-        users[np.diff(ratings.indptr) == 0] = 0
-        user_bias[np.diff(ratings.indptr) == 0] = 0
-        items[~rated] = 0
+        users[~self.known_users_] = 0
+        user_bias[~self.known_users_] = 0
+        items[~self.known_items_] = 0
         return Factors(*(part.astype(ratings.dtype) for part in (users, user_bias, items, np.zeros(n_items))))
 
-    def _descend(
-        self, ratings: sparse.csr_array, factors: Factors, rng: np.random.Generator
-    ) -> NDArray[np.float64]:
-        own = DESCENTS[self.solver]
-        n_epochs = own.n_epochs if self.n_epochs is None else self.n_epochs
-        penalty = Penalty.of(ratings, reg=self.reg, bias_reg=self.bias_reg, exponent=self.reg_exponent)
-        steps: Iterator[float]
-        if self.solver == "als":
-            steps = rating_solvers.als(ratings, factors, penalty, item_bias=self.item_bias)
+    def _take_over(
+        self,
+        start: MatrixFactorization,
+        dataset: Dataset,
+        ratings: sparse.csr_array,
+        means: NDArray[np.float64],
+        factors: Factors,
+    ) -> None:
+        """Put `factors` where `start` has them, new users and then new items where their ratings put them.
+
+        An item's own mean may have moved; its bias takes up the difference, so that predictions stay.
+        """
+        w, b, x, c = factors
+        users, items, old = dataset.users, dataset.items, start.memory_
+        old_w, has_w = rows_at(start.user_factors_, start.known_users_, old.users, users)
+        old_b, _ = rows_at(start.user_offsets_, start.known_users_, old.users, users)
+        old_x, has_x = rows_at(start.item_factors_, start.known_items_, old.items, items)
+        old_offset, _ = rows_at(start.item_offsets_, start.known_items_, old.items, items)
+        new = self.known_users_ & ~has_w
+        newcomers = dataset.with_interactions(dataset.interactions.where(new[dataset.interactions.user_idx]))
+        new_w, new_b, met = start._folded(moved_to_items(newcomers, old))
+        for kept, vectors, offsets in ((met, new_w, new_b), (has_w & self.known_users_, old_w, old_b)):
+            w[kept], b[kept] = vectors[kept], offsets[kept]
+        kept = has_x & self.known_items_
+        x[kept] = old_x[kept]
+        if self.item_bias:
+            c[kept] = (old_offset - means)[kept]
+        self._place_items(np.flatnonzero(self.known_items_ & ~has_x), ratings, factors)
+
+    def _place_items(self, new: NDArray[np.intp], ratings: sparse.csr_array, factors: Factors) -> None:
+        """Put the items at `new` where the users who rated them put them."""
+        w, b, x, c = factors
+        rows = ratings[:, new].T.tocsr()
+        scale = frequency_scale(np.diff(rows.indptr), self.reg_exponent)
+        if self.item_bias:
+            x[new], c[new] = rating_solvers.half_step(
+                rows, w, b, self.reg, self.bias_reg, scale, row="new item"
+            )
         else:
-            rate = self.learning_rate or own.learning_rate or 0.0
-            settings: dict[str, Any] = {"learning_rate": rate, "item_bias": self.item_bias}
-            if self.solver == "sgd":
-                steps = rating_solvers.sgd(ratings, factors, penalty, n_epochs=n_epochs, rng=rng, **settings)
-            else:
-                steps = rating_solvers.adam(ratings, factors, penalty, **settings)
-        return rating_solvers.descend(steps, n_epochs, self.tol or 0.0)
+            x[new] = rating_solvers.half_step_without_bias(rows, w, b, self.reg, scale, row="new item")
+
+    def _descend(
+        self,
+        ratings: sparse.csr_array,
+        factors: Factors,
+        means: NDArray[np.float64],
+        fitting: Fitting,
+    ) -> None:
+        """Lower J from `factors` on, which change in place, and set the fitted arrays."""
+        n_epochs = self._epochs(warm=fitting.start is not None)
+
+        def ended(history: list[float]) -> None:
+            if fitting.on_epoch is not None:
+                self._set(factors, means, history)
+                self._epoch_ended(fitting, len(history) - 1, n_epochs)
+
+        steps = self._steps(ratings, factors, n_epochs, fitting.rng)
+        self._set(factors, means, rating_solvers.descend(steps, n_epochs, self.tol or 0.0, ended))
+
+    def _epochs(self, *, warm: bool) -> int:
+        own = DESCENTS[self.solver]
+        if warm:
+            return own.refit_epochs if self.refit_epochs is None else self.refit_epochs
+        return own.n_epochs if self.n_epochs is None else self.n_epochs
+
+    def _set(self, factors: Factors, means: NDArray[np.float64], history: ArrayLike) -> None:
+        self.user_factors_, self.user_offsets_, self.item_factors_, bias = (
+            np.ascontiguousarray(part, np.float32) for part in factors
+        )
+        self.item_offsets_ = (means + bias).astype(np.float32)
+        self.objective_history_ = np.array(history)
+
+    def _steps(
+        self, ratings: sparse.csr_array, factors: Factors, n_epochs: int, rng: np.random.Generator
+    ) -> Iterator[float]:
+        penalty = Penalty.of(ratings, reg=self.reg, bias_reg=self.bias_reg, exponent=self.reg_exponent)
+        if self.solver == "als":
+            return rating_solvers.als(ratings, factors, penalty, item_bias=self.item_bias)
+        rate = self.learning_rate or DESCENTS[self.solver].learning_rate or 0.0
+        settings: dict[str, Any] = {"learning_rate": rate, "item_bias": self.item_bias}
+        if self.solver == "sgd":
+            return rating_solvers.sgd(ratings, factors, penalty, n_epochs=n_epochs, rng=rng, **settings)
+        return rating_solvers.adam(ratings, factors, penalty, **settings)
 
     def user_vectors(self, user_idx: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return vectors float32[n, dim] and offsets float32[n] (b) of known users (positions ≥ 0)."""
@@ -221,6 +293,13 @@ class MatrixFactorization(Model):
         """
         self._require_fitted()
         log = at_known_items(events, self.memory_)
+        vectors, offsets, known = self._folded(log)
+        return UserVectors(vectors, offsets, known, events.users.ids, log.history())
+
+    def _folded(
+        self, log: Interactions
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+        """Return w, b and who has them, bool[n_users], from events at this model's items."""
         ratings = log.where(self.known_items_[log.item_idx]).matrix("last")
         n = np.diff(ratings.indptr)
         with threads.single_blas():
@@ -233,13 +312,7 @@ class MatrixFactorization(Model):
                 frequency_scale(n, self.reg_exponent),
                 row="user at position",
             )
-        return UserVectors(
-            np.ascontiguousarray(vectors),
-            np.ascontiguousarray(offsets),
-            n > 0,
-            events.users.ids,
-            log.history(),
-        )
+        return np.ascontiguousarray(vectors), np.ascontiguousarray(offsets), n > 0
 
     def predict(self, users: Iterable[Id], items: Iterable[Id], *, clip: bool = True) -> NDArray[np.float32]:
         """Return float32[m]: the predicted rating of each pair (users[p], items[p]), also where one is unknown.

@@ -7,6 +7,7 @@ Everything a caller touches (`fit`, `recommend`, `score`, `similar_items`, `save
 
 from __future__ import annotations
 
+import copy
 import inspect
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
@@ -27,6 +28,7 @@ from shortlist.errors import (
 )
 from shortlist.models.answers import answer, as_ids, require_users
 from shortlist.models.exact_search import search
+from shortlist.models.fitting import Epoch, Fitting, require_start
 from shortlist.models.vectors import UserVectors, unit_rows
 from shortlist.parameters import one_of, whole
 from shortlist.stages import Eligible, Lists
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
     from shortlist.data.memory import Moment, OnUnknown
     from shortlist.data.vocabulary import Id, Ids
+    from shortlist.models.fitting import OnEpoch
     from shortlist.stages import Request
 
 Measure = Literal["cosine", "dot", "euclidean"]
@@ -65,8 +68,11 @@ class Model(ABC):
     # What a subclass writes.
 
     @abstractmethod
-    def _fit(self, dataset: Dataset, rng: np.random.Generator) -> None:
-        """Set every attribute of `FITTED`, and `known_users_`, `known_items_`, `listed_items_`."""
+    def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
+        """Set every attribute of `FITTED`, and `known_users_`, `known_items_`, `listed_items_`.
+
+        `self` is a clone that nobody else has. A model with epochs sets them all before it calls `_epoch_ended`.
+        """
 
     @abstractmethod
     def _rank(self, request: Request) -> Lists:
@@ -90,18 +96,44 @@ class Model(ABC):
     # What a caller uses.
 
     @final
-    def fit(self, dataset: Dataset, *, rng: np.random.Generator | int | None = None) -> Self:
+    def fit(
+        self,
+        dataset: Dataset,
+        *,
+        rng: np.random.Generator | int | None = None,
+        start: Self | None = None,
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
         """Fit on `dataset` and return self. The same integer `rng` gives the same result on any number of threads.
 
-        Raises `DataError` for data without events or of a kind the model does not take.
+        - start: a fitted model of this class (this very model, say) to take over from: where it knows a user or an
+          item, by id, the fit begins at its factors, and it runs `refit_epochs` in place of `n_epochs`. Parameters may
+          differ, but not `dim`. A model that counts and does not iterate gives the same result with and without it.
+        - on_epoch: called with an `Epoch` after each epoch; never by a model without epochs
+
+        A fit that does not come to its end, because of an error, Ctrl-C or an exception from `on_epoch`, leaves the
+        model as it was before.
+        Raises `DataError` for data without events or of a kind the model does not take, `ParameterError` for a
+        `start` of another class or dim, `NotFittedError` for one that is not fitted.
         """
         if len(dataset.interactions) == 0:
             raise DataError("there are no interactions to fit on; see dataset.report for rejected rows")
-        self._fit(dataset, np.random.default_rng(rng))
-        self.seed_ = int(rng) if isinstance(rng, int | np.integer) else None
-        self.memory_ = dataset.memory
-        self._check_finite()
+        if start is not None:
+            require_start(self, start, dataset)
+        fresh = self.clone()
+        fresh.memory_ = dataset.memory
+        fresh.seed_ = int(rng) if isinstance(rng, int | np.integer) else None
+        fresh._fit(dataset, Fitting(np.random.default_rng(rng), start, on_epoch))
+        fresh._check_finite()
+        self.__dict__ = fresh.__dict__  # all at once, so that nothing can come between
         return self
+
+    @final
+    def _epoch_ended(self, fitting: Fitting, number: int, n_epochs: int) -> None:
+        """Tell whoever watches the fit that epoch `number` of at most `n_epochs` has ended."""
+        if fitting.on_epoch is not None:
+            self._check_finite()
+            fitting.on_epoch(Epoch(number, n_epochs, copy.copy(self)))
 
     @final
     @property

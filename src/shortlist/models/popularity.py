@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from shortlist.data.dataset import Dataset
     from shortlist.data.interactions import Interactions
+    from shortlist.models.fitting import Fitting
     from shortlist.models.vectors import UserVectors
     from shortlist.stages import Lists, Request
 
@@ -44,7 +45,7 @@ class Popularity(Model):
         self.half_life_days = number("half_life_days", half_life_days, above_zero=True)
         self.shrinkage = number("shrinkage", shrinkage)
 
-    def _fit(self, dataset: Dataset, rng: np.random.Generator) -> None:
+    def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
         log = dataset.interactions
         if self.by == "mean":
             scores, seen = _shrunk_mean(log, self.shrinkage)

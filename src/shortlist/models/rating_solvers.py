@@ -24,7 +24,7 @@ from shortlist.models.rating_objective import (
 from shortlist.models.row_systems import solve_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from scipy import sparse
@@ -32,20 +32,28 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 
-def descend(steps: Iterator[float], n_epochs: int, tol: float = 0.0) -> NDArray[np.float64]:
+def descend(
+    steps: Iterator[float],
+    n_epochs: int,
+    tol: float = 0.0,
+    on_epoch: Callable[[list[float]], object] | None = None,
+) -> NDArray[np.float64]:
     """Return J before the first epoch and after each, float64[epochs run + 1], having run up to `n_epochs`.
 
-    Stops early when an epoch lowers J by no more than `tol * J`; a `tol` of 0 never does.
-    Raises `NonFiniteError` when J is NaN or infinite.
+    Stops early when an epoch lowers J by no more than `tol * J`; a `tol` of 0 never does. `on_epoch` is called after
+    each epoch with J so far. Raises `NonFiniteError` when J is NaN or infinite.
     """
     history: list[float] = []
-    with np.errstate(over="ignore", invalid="ignore"):
-        for epoch, value in enumerate(itertools.islice(steps, n_epochs + 1)):
-            if not np.isfinite(value):
-                raise NonFiniteError(_diverged(epoch))
-            history.append(value)
-            if tol > 0 and epoch and history[-2] - value <= tol * value:
-                break
+    for epoch in range(n_epochs + 1):
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = next(steps)
+        if not np.isfinite(value):
+            raise NonFiniteError(_diverged(epoch))
+        history.append(value)
+        if epoch and on_epoch is not None:
+            on_epoch(history)
+        if tol > 0 and epoch and history[-2] - value <= tol * value:
+            break
     return np.array(history)
 
 

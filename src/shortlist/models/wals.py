@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from shortlist.errors import DataError
-from shortlist.models.fold_in import at_known_items
+from shortlist.models.fold_in import at_known_items, moved_to_items
 from shortlist.models.model import Model
 from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors
+from shortlist.models.warm_start import require_dim, rows_at
 from shortlist.models.weighted_squares import Loss, Observed, Unobserved, half_step
 from shortlist.parameters import number, one_of, whole
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from shortlist.data.interactions import Interactions
     from shortlist.data.memory import Memory
     from shortlist.data.vocabulary import Ids
+    from shortlist.models.fitting import Fitting
     from shortlist.stages import Lists, Request
 
 
@@ -50,6 +52,7 @@ class WALS(Model):
       value of its last positive event
     - unobserved: "all" puts w0 on positive pairs too (Rendle et al. 2021), "complement" does not (Hu et al. 2008)
     - n_epochs >= 1: one epoch solves the items, then the users, exactly
+    - refit_epochs >= 1: as many epochs when `fit` starts from an earlier model
     - init_std > 0: user vectors start as normal numbers with this standard deviation over √dim
 
     An event is positive as the data declares (`positive_from`); a pair is when one of its events is. What is seen but
@@ -77,6 +80,7 @@ class WALS(Model):
         alpha: float = 0.0,
         unobserved: Unobserved = "all",
         n_epochs: int = 12,
+        refit_epochs: int = 2,
         init_std: float = 0.1,
     ) -> None:
         self.dim = whole("dim", dim, least=1)
@@ -86,6 +90,7 @@ class WALS(Model):
         self.alpha = number("alpha", alpha)
         self.unobserved = one_of("unobserved", unobserved, Unobserved)
         self.n_epochs = whole("n_epochs", n_epochs, least=1)
+        self.refit_epochs = whole("refit_epochs", refit_epochs, least=1)
         self.init_std = number("init_std", init_std, above_zero=True)
 
     @property
@@ -93,20 +98,39 @@ class WALS(Model):
         """Return the objective that the parameters describe."""
         return Loss(self.unobserved_weight, self.unobserved, self.reg, self.reg_exponent)
 
-    def _fit(self, dataset: Dataset, rng: np.random.Generator) -> None:
+    def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
+        if fitting.start is not None:
+            require_dim(self.dim, fitting.start.dim)
         by_user = Observed.of(self._weights(dataset.interactions))
         if by_user.weights.nnz == 0:
             raise DataError(_no_positives(dataset))
         by_item = by_user.transposed()
         self.known_users_ = np.diff(by_user.weights.indptr) > 0
         self.known_items_ = self.listed_items_ = np.diff(by_item.weights.indptr) > 0
-        users = rng.standard_normal((len(self.known_users_), self.dim), np.float32)
-        users *= np.float32(self.init_std / np.sqrt(self.dim)) * self.known_users_[:, None]
-        self.user_factors_ = users
-        for _ in range(self.n_epochs):
+        self.item_offsets_ = np.zeros(len(self.known_items_), np.float32)
+        self.user_factors_ = self._random_users(fitting.rng)
+        n_epochs = self.n_epochs
+        if fitting.start is not None:
+            n_epochs = self.refit_epochs
+            self._take_over(fitting.start, dataset)
+        for epoch in range(1, n_epochs + 1):
             self.item_factors_ = half_step(by_item, self.user_factors_, self.loss, row="item at position")
             self.user_factors_ = half_step(by_user, self.item_factors_, self.loss, row="user at position")
-        self.item_offsets_ = np.zeros(len(self.item_factors_), np.float32)
+            self._epoch_ended(fitting, epoch, n_epochs)
+
+    def _random_users(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        users = rng.standard_normal((len(self.known_users_), self.dim), np.float32)
+        users *= np.float32(self.init_std / np.sqrt(self.dim)) * self.known_users_[:, None]
+        return users
+
+    def _take_over(self, start: WALS, dataset: Dataset) -> None:
+        """Put the users at their vectors in `start`; new ones where their events with items it knows put them."""
+        old, has_vector = rows_at(start.user_factors_, start.known_users_, start.memory_.users, dataset.users)
+        new = self.known_users_ & ~has_vector
+        newcomers = dataset.with_interactions(dataset.interactions.where(new[dataset.interactions.user_idx]))
+        folded, known = start._folded(moved_to_items(newcomers, start.memory_))
+        for vectors, taken in ((folded, known), (old, has_vector & self.known_users_)):
+            self.user_factors_[taken] = vectors[taken]
 
     def _weights(self, log: Interactions) -> sparse.csr_array:
         """Return w of the positive pairs, float32 CSR [n_users, n_items]."""
@@ -130,11 +154,17 @@ class WALS(Model):
         """
         self._require_fitted()
         log = at_known_items(events, self.memory_)
+        vectors, known = self._folded(log)
+        return UserVectors(
+            vectors, np.zeros(len(vectors), np.float32), known, events.users.ids, log.history()
+        )
+
+    def _folded(self, log: Interactions) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return vectors float32[n_users, dim] from events at this model's items, and bool[n_users]: who has one."""
         weights = self._weights(log.where(self.known_items_[log.item_idx]))
         observed = replace(Observed.of(weights), n_columns=int(self.known_items_.sum()))
         vectors = half_step(observed, self.item_factors_, self.loss, row="user at position")
-        offsets, known = np.zeros(len(vectors), np.float32), np.diff(weights.indptr) > 0
-        return UserVectors(vectors, offsets, known, events.users.ids, log.history())
+        return vectors, np.diff(weights.indptr) > 0
 
     def fold_in_items(self, events: Dataset) -> ItemVectors:
         """Return vectors of the items of `events` from their positive events there, the users staying as they are.

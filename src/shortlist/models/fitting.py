@@ -1,0 +1,58 @@
+"""What a fit is given besides its data, and what it says of each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shortlist.errors import DataError, NotFittedError, ParameterError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from shortlist.data.dataset import Dataset
+    from shortlist.models.model import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Epoch:
+    """An epoch that has just ended: its `number`, from 1, of `n_epochs` at most, and the `model` as it is now.
+
+    `model` is fitted: it recommends, scores and is saved like any other. It shares its factors with the fit, which goes
+    on changing them, so it is good during the callback only; `copy.deepcopy(model)` is good for ever.
+    """
+
+    number: int
+    n_epochs: int
+    model: Model
+
+
+OnEpoch = Callable[[Epoch], object]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """What `Model._fit` is given besides the data.
+
+    - rng: where random numbers come from
+    - start: a fitted model of the same class to take over from, or None
+    - on_epoch: called after each epoch, or None; `Model._epoch_ended` calls it
+    """
+
+    rng: np.random.Generator
+    start: Any
+    on_epoch: OnEpoch | None
+
+
+def require_start(model: Model, start: Model, dataset: Dataset) -> None:
+    """Raise an error unless `start` is a fitted model of the class of `model`, on values of the same kind."""
+    if type(start) is not type(model):
+        raise ParameterError(
+            f"start must be a fitted {type(model).__name__}, the class of what is fitted; got {start!r}"
+        )
+    if not start.is_fitted:
+        raise NotFittedError(f"start={start!r} is not fitted; fit it first, or leave start out")
+    old, new = start.memory_.feedback.kind, dataset.feedback.kind
+    if old != new:
+        raise DataError(f"start was fitted on {old}, this data is {new}: fit without start")

@@ -3,6 +3,7 @@ import io
 import os
 import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from oracles import csv_records as oracle
 
+from shortlist.data import csv_survey
 from shortlist.data.csv_file import CsvTable
 from shortlist.errors import DataError, ParameterError
 
@@ -41,6 +43,10 @@ CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.sample
 )
 
 
+# Bytes that one thread takes at a time.
+CHUNK = st.integers(1, 40) | st.just(csv_survey.CHUNK)
+
+
 @pytest.fixture(scope="module")
 def write(tmp_path_factory):
     path = tmp_path_factory.mktemp("csv") / "events.csv"
@@ -50,6 +56,13 @@ def write(tmp_path_factory):
         return path
 
     return written
+
+
+@contextmanager
+def cut_every(chunk):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_survey, "CHUNK", chunk)
+        yield
 
 
 def rows_of(table):
@@ -68,10 +81,12 @@ def rejects_of(table):
     st.sampled_from(["\n", "\r\n"]),
     st.lists(PIECES, min_size=1, max_size=60),
     st.booleans(),
+    CHUNK,
 )
-@example(3, "\n", list('1,"a,3\n4,5,6\n7,"b",9\n'), False)
-@example(2, "\n", ["\r", "a", ",", "\r", "\n"], True)
-def test_rows_and_rejects_are_those_of_the_slow_reader(write, n_fields, line_end, pieces, bom):
+@example(3, "\n", list('1,"a,3\n4,5,6\n7,"b",9\n'), False, 1)
+@example(2, "\n", ["\r", "a", ",", "\r", "\n"], True, 1)
+@example(1, "\r\n", ["a" * 9, "\r\n", "\r\n", "b", "\r\n"], False, 5)
+def test_rows_and_rejects_are_those_of_the_slow_reader(write, n_fields, line_end, pieces, bom, chunk):
     text = ",".join("abc"[:n_fields]) + line_end + "".join(pieces)
     rows, rejects = oracle.parse(text, ",", n_fields)
     path = write("\ufeff" * bom + text)
@@ -79,10 +94,11 @@ def test_rows_and_rejects_are_those_of_the_slow_reader(write, n_fields, line_end
         with pytest.raises(DataError, match="no row below it"):
             CsvTable.open(path, ",")
         return
-    table = CsvTable.open(path, ",")
+    with cut_every(chunk):
+        table = CsvTable.open(path, ",")
     assert rows_of(table) == rows
     assert rejects_of(table) == rejects
-    assert table.n_records == len(rows) + len(rejects)
+    assert table.survey.n_records == len(rows) + len(rejects)
 
 
 @given(
@@ -194,8 +210,9 @@ def test_a_delimiter_is_one_ascii_character(write, delimiter):
         CsvTable.open(write("a,b\n1,2\n"), delimiter)
 
 
-def test_utf8_is_checked_across_the_chunks_that_are_read(write, monkeypatch):
-    monkeypatch.setattr("shortlist.data.csv_file.CHUNK", 4)
+@pytest.mark.parametrize("chunk", [1, 4, 9, 1 << 22])
+def test_utf8_is_checked_in_every_chunk(write, monkeypatch, chunk):
+    monkeypatch.setattr(csv_survey, "CHUNK", chunk)
     good = "a,b\n" + "é,€𝄞\n" * 5
     assert len(rows_of(CsvTable.open(write(good), ","))) == 5
     for cut in range(5, 30):

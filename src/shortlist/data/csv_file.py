@@ -1,9 +1,10 @@
 """CSV files: every record is either a row with as many cells as the header, or a reject with its line.
 
-The file is surveyed once for where records begin and end (`shortlist.kernels.csv_records` has the grammar). A file
-without irregular records, the usual case, is then parsed by Polars as it is; from any other the irregular records
-are cut out, or rewritten where only their quoting is unusual, and Polars parses the rest. Cells stay text: what
-they mean is decided later, over a whole column, so that an id such as 007 survives.
+The file is surveyed once for where records begin and end (`shortlist.kernels.csv_records` has the grammar). Columns
+that are asked for as numbers, and hold nothing else, are then read straight from its bytes (`csv_numbers`). The others
+are parsed by Polars: from the file as it is where there are no irregular records, the usual case; else from a copy
+without them, with those rewritten of which only the quoting is unusual. Their cells stay text: what they mean is
+decided later, over a whole column, so that an id such as 007 survives.
 """
 
 from __future__ import annotations
@@ -18,42 +19,40 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from shortlist.data.csv_numbers import read_numbers
+from shortlist.data.csv_survey import AFTER, END, FORM, LINE, ROW, START, Survey
 from shortlist.data.rejects import Places, joined, no_rejects, rejects_of
 from shortlist.errors import DataError, ParameterError
-from shortlist.kernels.csv_records import RAGGED, UNBALANCED, UNUSUAL, find_lines, next_record, survey
+from shortlist.kernels.csv_records import CR, LF, RAGGED, UNBALANCED, UNCLOSED, UNUSUAL, next_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from shortlist.data.csv_numbers import NumberKind
+
 REASONS = {RAGGED: "wrong number of fields", UNBALANCED: "unbalanced quotes"}
 OTHER_DELIMITERS = (";", "\t", "|", ",", "::")
 UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-CHUNK = 1 << 24
-FORM, START, END, AFTER, ROW, LINE = range(6)  # columns of `irregular`
+LOOKED_AT = 1 << 24  # bytes that show which line ends a file has
 
 
 @dataclass(frozen=True, eq=False)
 class CsvTable:
-    """A surveyed CSV file. Make one with `CsvTable.open`.
+    """A surveyed CSV. Make one with `CsvTable.open` or `CsvTable.of`.
 
-    - data uint8[bytes]: the file; its first record after the header begins at `body`, on line `body_line`
-    - irregular int64[m, 6]: see `kernels.csv_records.survey`
-    - as_it_is: whether Polars can be given the file unchanged
+    - survey: where the records stand in its bytes
+    - path: a file with the same bytes that Polars can be given unchanged; None where there is none
     """
 
     name: str
-    path: Path
     columns: list[str]
     delimiter: str
-    data: NDArray[np.uint8]
+    survey: Survey
     body: int
-    body_line: int
-    n_records: int
-    irregular: NDArray[np.int64]
-    as_it_is: bool
+    path: Path | None = None
     textual: bool = True
 
     @classmethod
@@ -63,40 +62,53 @@ class CsvTable:
         Raises `DataError` for a file that is missing, empty, not UTF-8, without rows, or separated otherwise.
         Cost: O(bytes), without holding the file in memory.
         """
+        data, mapped = _bytes_of(path)
+        return cls._of(str(path), data, delimiter, path if mapped else None)
+
+    @classmethod
+    def of(cls, name: str, data: NDArray[np.uint8], delimiter: str) -> CsvTable:
+        """Return the table in `data` uint8[bytes], UTF-8, which `name` names in messages.
+
+        `data` is not copied and must not change. Raises as `open`.
+        """
+        return cls._of(name, data, delimiter, None)
+
+    @classmethod
+    def _of(cls, name: str, data: NDArray[np.uint8], delimiter: str, path: Path | None) -> CsvTable:
         if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
             raise ParameterError(
                 f"delimiter={delimiter!r} must be one ASCII character other than a quote or line end"
             )
-        name, (data, verbatim) = str(path), _bytes_of(path)
-        _require_utf8(name, data)
-        start = _after_blank_lines(data)
-        if start >= data.size:
+        if data[:2].tobytes() in UTF16_BOMS:
+            raise DataError(f"{name} is encoded as UTF-16; save it as UTF-8")
+        data, changed = _with_line_feeds(data)
+        begin = _after_blank_lines(data)
+        if begin >= data.size:
+            _require_utf8(name, data, 0, data.size)
             raise DataError(f"{name}: the file is empty; expected a header line and rows")
-        begin, header_line = start, 1 + int(np.count_nonzero(data[:start] == 10))
+        header_line = 1 + int(np.count_nonzero(data[:begin] == LF))
         end, body, form, lines = next_record(data, begin, ord(delimiter), 0)
-        if form == UNBALANCED:
+        if form in (UNBALANCED, UNCLOSED):
+            _require_utf8(name, data, 0, data.size)
             raise DataError(f"{name}, line {header_line}: the quotes of the header do not close")
+        _require_utf8(name, data, 0, body)
         columns = _cells(data[begin:end], delimiter)
+        survey = Survey.of(data, body, header_line + lines, ord(delimiter), len(columns))
+        for start, stop in survey.not_ascii:
+            _require_utf8(name, data, start, stop)
         _require_header(name, columns, delimiter)
-        where = (data, body, header_line + lines, ord(delimiter), len(columns))
-        n_records, n_irregular = survey(*where, np.zeros((0, 6), np.int64))
-        if n_records == 0:
+        if survey.n_records == 0:
             raise DataError(f"{name}: there is a header ({', '.join(columns)}) and no row below it")
-        irregular = np.zeros((n_irregular, 6), np.int64)
-        if n_irregular:
-            survey(*where, irregular)
-        as_it_is = verbatim and n_irregular == 0 and form != UNUSUAL and header_line == lines == 1
-        return cls(
-            name, path, columns, delimiter, data, body, header_line + lines, n_records, irregular, as_it_is
-        )
+        unusual = changed or len(survey.irregular) or form == UNUSUAL or not header_line == lines == 1
+        return cls(name, columns, delimiter, survey, body, None if unusual else path)
 
     @cached_property
     def rejects(self) -> pl.DataFrame:
         """Return the records that are no rows, with the text of their first line."""
-        parts = [no_rejects()]
+        parts, irregular = [no_rejects()], self.survey.irregular
         for form, reason in REASONS.items():
-            found = self.irregular[self.irregular[:, FORM] == form]
-            texts = pl.Series([_text(self.data[r[START] : r[END]]) for r in found], dtype=pl.String)
+            found = irregular[irregular[:, FORM] == form]
+            texts = self._texts(found[:, [START, END]])
             places = Places(found[:, ROW].copy(), found[:, LINE].copy())
             parts.append(rejects_of(places, None, texts, reason))
         return joined(parts)
@@ -104,18 +116,30 @@ class CsvTable:
     @property
     def n_rows(self) -> int:
         """Return the number of records that are rows."""
-        return self.n_records - self.rejects.height
+        return self.survey.n_rows
 
-    def load(self, columns: Sequence[str]) -> pl.DataFrame:
-        """Return these columns of all rows, as text; "" where a cell is empty."""
+    def load(self, columns: Sequence[str], numbers: Mapping[str, NumberKind] | None = None) -> pl.DataFrame:
+        """Return these columns of all rows, as text; "" where a cell is empty.
+
+        A column named in `numbers` becomes Int64 ("id") or Float64 ("number"), with null for an empty cell, if every
+        other cell is an integer as an int64 prints itself, or a finite number; see `csv_numbers.read_numbers`.
+        """
+        fields = {name: self.columns.index(name) for name in columns}
         if self.n_rows == 0:
             return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-        at = sorted(self.columns.index(name) for name in columns)
+        kinds = {fields[name]: kind for name, kind in (numbers or {}).items() if name in fields}
+        read = read_numbers(self.survey, kinds)
+        text = self._load_text(sorted(set(fields.values()) - set(read)))
+        return pl.DataFrame([(text | read)[field].rename(name) for name, field in fields.items()])
+
+    def _load_text(self, fields: list[int]) -> dict[int, pl.Series]:
+        if not fields:
+            return {}
         try:
             frame = pl.read_csv(
-                self.path if self.as_it_is else self._regular_bytes(),
-                has_header=self.as_it_is,
-                columns=at,
+                self._regular_bytes() if self.path is None else self.path,
+                has_header=self.path is not None,
+                columns=fields,
                 separator=self.delimiter,
                 infer_schema=False,
                 empty_string_is_null=False,
@@ -127,26 +151,40 @@ class CsvTable:
             raise DataError(
                 f"{self.name}: {self.n_rows} rows surveyed and {frame.height} read; did the file change?"
             )
-        frame.columns = [self.columns[i] for i in at]
-        return frame.select(columns)
+        return dict(zip(fields, frame.get_columns(), strict=True))
 
     def place(self, at: NDArray[np.int64]) -> Places:
         """Return the record number (from 1) and the physical line of the rows at positions `at` (ascending)."""
-        rejected = self.rejects["row"].to_numpy()
-        rows_before = rejected - 1 - np.arange(rejected.size)
-        row = at + 1 + np.searchsorted(rows_before, at, side="right")
-        line = np.zeros(row.size, np.int64)
-        find_lines(self.data, self.body, self.body_line, ord(self.delimiter), len(self.columns), row, line)
-        return Places(row, line)
+        found = self.survey.find(at)
+        return Places(found[:, 0].copy(), found[:, 1].copy())
+
+    def records(self, at: NDArray[np.int64]) -> pl.Series:
+        """Return String[n]: the text of the rows at positions `at` (ascending), as it stands in the file."""
+        return self._texts(self.survey.find(at)[:, 2:])
+
+    def cells(self, column: str, at: NDArray[np.int64]) -> pl.Series:
+        """Return String[n]: the text of `column` in the rows at positions `at` (ascending)."""
+        field = self.columns.index(column)
+        found = [_cells(self.survey.data[start:end], self.delimiter)[field] for start, end in self._spans(at)]
+        return pl.Series(column, found, dtype=pl.String)
+
+    def _spans(self, at: NDArray[np.int64]) -> list[list[int]]:
+        spans: list[list[int]] = self.survey.find(at)[:, 2:].tolist()
+        return spans
+
+    def _texts(self, spans: NDArray[np.int64]) -> pl.Series:
+        data = self.survey.data
+        return pl.Series([_text(data[start:end]) for start, end in spans.tolist()], dtype=pl.String)
 
     def _regular_bytes(self) -> bytes:
         # Everything but the irregular records, with the unusual ones quoted.
-        view, begin = memoryview(self.data.data), self.body
+        data, begin = self.survey.data, self.body
+        view = memoryview(data.data)
         parts: list[memoryview | bytes] = []
-        for form, start, end, after in self.irregular[:, : AFTER + 1].tolist():
+        for form, start, end, after in self.survey.irregular[:, : AFTER + 1].tolist():
             parts.append(view[begin:start])
             if form == UNUSUAL:
-                parts.append(_quoted(_cells(self.data[start:end], self.delimiter), self.delimiter))
+                parts.append(_quoted(_cells(data[start:end], self.delimiter), self.delimiter))
             begin = after
         return b"".join([*parts, view[begin:]])
 
@@ -162,36 +200,37 @@ def _bytes_of(path: Path) -> tuple[NDArray[np.uint8], bool]:
         raise DataError(f"there is no file {path}; check the path") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
-    data = np.frombuffer(content, np.uint8)
-    if not np.any(data[:CHUNK] == 10) and np.any(data == 13):
+    return np.frombuffer(content, np.uint8), mapped
+
+
+def _with_line_feeds(data: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bool]:
+    # The bytes as kernels want them, and whether they were changed.
+    if data.ctypes.data % 8:
+        data = data.copy()
+    if not np.any(data[:LOOKED_AT] == LF) and np.any(data == CR):
         # Lines that end in CR alone, as old spreadsheets on a Mac write them.
-        return np.frombuffer(data.tobytes().replace(b"\r", b"\n"), np.uint8), False
-    return data, mapped
+        return np.frombuffer(data.tobytes().replace(b"\r", b"\n"), np.uint8), True
+    data = data.view()
+    data.flags.writeable = False
+    return data, False
 
 
-def _require_utf8(name: str, data: NDArray[np.uint8]) -> None:
-    if data[:2].tobytes() in UTF16_BOMS:
-        raise DataError(f"{name} is encoded as UTF-16; save it as UTF-8")
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    for start in range(0, data.size, CHUNK):
-        chunk = data[start : start + CHUNK].tobytes()
-        pending = len(decoder.getstate()[0])
-        if chunk.isascii() and not pending:
-            continue
-        try:
-            decoder.decode(chunk, final=start + CHUNK >= data.size)
-        except UnicodeDecodeError as error:
-            at = max(start - pending + error.start, 0)
-            line = 1 + int(np.count_nonzero(data[:at] == 10))
-            raise DataError(
-                f"{name}, line {line}: byte 0x{data[at]:02x} is not UTF-8; the file seems to be in another encoding, "
-                f"such as Windows-1252: save it as UTF-8 (iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW)"
-            ) from error
+def _require_utf8(name: str, data: NDArray[np.uint8], start: int, stop: int) -> None:
+    # Both at a line's end, so that no character is cut.
+    try:
+        data[start:stop].tobytes().decode()
+    except UnicodeDecodeError as error:
+        at = start + error.start
+        line = 1 + int(np.count_nonzero(data[:at] == LF))
+        raise DataError(
+            f"{name}, line {line}: byte 0x{data[at]:02x} is not UTF-8; the file seems to be in another encoding, "
+            f"such as Windows-1252: save it as UTF-8 (iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW)"
+        ) from error
 
 
 def _after_blank_lines(data: NDArray[np.uint8]) -> int:
     start = len(codecs.BOM_UTF8) if data[:3].tobytes() == codecs.BOM_UTF8 else 0
-    while start < data.size and data[start] in (10, 13):
+    while start < data.size and data[start] in (LF, CR):
         start += 1
     return start
 

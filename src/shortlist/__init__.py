@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shortlist.data.recommendations import Recommendations as Recommendations
     from shortlist.data.vocabulary import Vocabulary as Vocabulary
     from shortlist.experiments.evaluate import evaluate as evaluate
+    from shortlist.models.buy_again import BuyAgain as BuyAgain
     from shortlist.models.matrix_factorization import MatrixFactorization as MatrixFactorization
     from shortlist.models.model import Model as Model
     from shortlist.models.popularity import Popularity as Popularity
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 
 # name → module that defines it; "" where the name is itself a module
 _HOME = {
+    "BuyAgain": "shortlist.models.buy_again",
     "Candidates": "shortlist.stages",
     "Dataset": "shortlist.data.dataset",
     "EmbeddingModel": "shortlist.models.vectors",

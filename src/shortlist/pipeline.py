@@ -6,6 +6,7 @@ Sources propose, rules remove, one scorer puts every candidate on one scale, adj
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
@@ -18,6 +19,7 @@ from shortlist.errors import ArtifactError, DataError, NonFiniteError, NotFitted
 from shortlist.models.answers import answer, as_ids, require_users
 from shortlist.models.model import artifact_info
 from shortlist.models.model_stage import ModelStage
+from shortlist.models.past_items import again_reason, times_chosen
 from shortlist.retrieval.merge import merge
 from shortlist.retrieval.popular import Popular
 from shortlist.stages import Lists, offsets
@@ -144,7 +146,7 @@ class Pipeline:
             on_unknown,
             popular=self._popular(),
         )
-        return replace(shown, candidates=candidates, reason_of=self._reasons)
+        return replace(shown, candidates=candidates, reason_of=partial(self._reasons, request))
 
     def _popular(self) -> Callable[[Request], Lists] | None:
         """Return what ranks items for strangers: the first `Popular` source, None where there is none."""
@@ -171,7 +173,7 @@ class Pipeline:
         length[rows] = np.diff(scored.ptr)
         return replace(scored, ptr=offsets(length))
 
-    def _reasons(self, shown: Recommendations) -> list[str]:
+    def _reasons(self, request: Request, shown: Recommendations) -> list[str]:
         """Return a sentence for each item shown, taken from the trace: its anchor, else its best-ranking source."""
         candidates, memory = shown.candidates, shown.memory
         if candidates is None:
@@ -180,15 +182,19 @@ class Pipeline:
         key = candidates.row * n_items + candidates.item_idx
         at = np.searchsorted(key, shown.lists.row * n_items + shown.lists.item_idx)
         users = shown.user_ids.gather(shown.lists.row).to_list()
+        times = times_chosen(request.history, shown.lists)
+        rows = zip(users, shown.lists.item_idx.tolist(), at.tolist(), times.tolist(), strict=True)
         return [
             popular_reason(int(memory.n_positive[item]))
             if user in shown.fallback
-            else self._reason(candidates, memory, item, position)
-            for user, item, position in zip(users, shown.lists.item_idx.tolist(), at.tolist(), strict=True)
+            else self._reason(candidates, memory, item, position, own)
+            for user, item, position, own in rows
         ]
 
-    def _reason(self, candidates: Candidates, memory: Memory, item: int, at: int) -> str:
+    def _reason(self, candidates: Candidates, memory: Memory, item: int, at: int, times: int) -> str:
         anchor = int(candidates.anchor[at])
+        if anchor == item:
+            return again_reason(times)
         if anchor >= 0:
             return f"because you liked {memory.title_of(anchor)}"
         rank = candidates.source_rank[at]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shortlist.models.model import Model
 
 MODELS = {
+    "BuyAgain": "shortlist.models.buy_again:BuyAgain",
     "MatrixFactorization": "shortlist.models.matrix_factorization:MatrixFactorization",
     "Popularity": "shortlist.models.popularity:Popularity",
     "WALS": "shortlist.models.wals:WALS",

@@ -224,7 +224,8 @@ class Candidates:
     - ptr int64[n + 1], item_idx int32[m]
     - source_rank int32[m, S]: rank (from 1) that each source gave it, 0: not from that source
     - source_score float32[m, S]: that source's score, 0 where it is not from it
-    - anchor int32[m]: the item of the user's history that led to it, −1 where none did
+    - anchor int32[m]: the item of the user's history that led to it (the item itself: the user chose it before), −1
+      where none did
     - score float32[m]: the scorer's value, after adjustments; 0 before scoring
     - removed_by int8[m]: code of the rule that removed it, 0: kept
     - sources: the S names; rules: the names behind `removed_by` (code = position + 1)

@@ -36,7 +36,9 @@ def test_is_the_union_with_every_origin(data, n, n_sources):
             key = (int(part.row[p]), int(part.item_idx[p]))
             rank, score, anchor = expected.setdefault(key, ([0] * n_sources, [0.0] * n_sources, -1))
             rank[s], score[s] = int(part.source_rank[p, 0]), float(part.source_score[p, 0])
-            expected[key] = (rank, score, anchor if anchor >= 0 else int(part.anchor[p]))
+            own = int(part.anchor[p])
+            goes_first = anchor < 0 or own == key[1]  # the item itself: it is of the user's past
+            expected[key] = (rank, score, own if goes_first else anchor)
     assert found == expected
     assert merged.sources == tuple(f"s{s}" for s in range(n_sources))
     assert list(found) == sorted(found)

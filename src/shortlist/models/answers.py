@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from shortlist.data.recommendations import Recommendations
 from shortlist.data.vocabulary import id_series
 from shortlist.errors import UnknownIdError
 from shortlist.models.exact_search import search
+from shortlist.models.past_items import again_reasons, past_items
 from shortlist.parameters import one_of
 from shortlist.stages import Lists
 
@@ -56,10 +58,13 @@ def answer(
     known: NDArray[np.bool_],
     on_unknown: OnUnknown,
     popular: Callable[[Request], Lists] | None = None,
+    *,
+    only_past: bool = False,
 ) -> Recommendations:
     """Return `lists` (empty for unknown users) as recommendations, the unknown treated as `on_unknown` says.
 
-    `popular` makes the lists of the fallback; `popular_lists` unless given.
+    `popular` makes the lists of the fallback; `popular_lists` unless given. `only_past` says that the lists hold what
+    users chose before, for reasons and shortfalls.
     """
     one_of("on_unknown", on_unknown, OnUnknown)
     unknown = np.flatnonzero(~known)
@@ -72,7 +77,10 @@ def answer(
         lists = _join(lists, popular_for_them.scatter(unknown, len(request)))
         fallback = frozenset(user_ids.gather(unknown).to_list())
     skipped = ~known if on_unknown == "skip" else np.zeros(known.size, bool)
-    return Recommendations(user_ids, lists, memory, shortfalls(user_ids, request, lists, skipped), fallback)
+    n_past = _n_past(request, known) if only_past else None
+    why_short = shortfalls(user_ids, request, lists, skipped, n_past)
+    reason_of = partial(again_reasons, request) if only_past else None
+    return Recommendations(user_ids, lists, memory, why_short, fallback, reason_of=reason_of)
 
 
 def popular_lists(memory: Memory, request: Request) -> Lists:
@@ -89,8 +97,18 @@ def popular_lists(memory: Memory, request: Request) -> Lists:
     )
 
 
-def shortfalls(user_ids: Ids, request: Request, lists: Lists, skipped: NDArray[np.bool_]) -> dict[Id, str]:
-    """Return for each user with fewer than k items the reason why."""
+def shortfalls(
+    user_ids: Ids,
+    request: Request,
+    lists: Lists,
+    skipped: NDArray[np.bool_],
+    n_past: NDArray[np.int64] | None = None,
+) -> dict[Id, str]:
+    """Return for each user with fewer than k items the reason why.
+
+    `n_past` int64[n] is the number of past items of users who are shown nothing else, −1 for other users.
+    """
+    past = np.full(len(request), -1, np.int64) if n_past is None else n_past
     length = np.diff(lists.ptr)
     short = np.flatnonzero(length < request.k)
     if not short.size:
@@ -98,17 +116,23 @@ def shortfalls(user_ids: Ids, request: Request, lists: Lists, skipped: NDArray[n
     allowed = request.eligible.n_allowed()
     ids = user_ids.gather(short).to_list()
     return {
-        user: _why_short(int(length[r]), request.k, int(allowed[r]), bool(skipped[r]))
+        user: _why_short(int(length[r]), request.k, int(allowed[r]), bool(skipped[r]), int(past[r]))
         for user, r in zip(ids, short.tolist(), strict=True)
     }
 
 
-def _why_short(length: int, k: int, allowed: int, skipped: bool) -> str:
+def _why_short(length: int, k: int, allowed: int, skipped: bool, n_past: int) -> str:
     if skipped:
         return "unknown user, skipped"
+    if n_past >= 0:
+        return f"this user chose {n_past} items before, of which {length} may be shown"
     if allowed < k:
         return f"only {allowed} items may be shown to this user (seen and excluded ones are out); {length} listed"
     return f"only {length} of the {allowed} permitted items were proposed or can be scored"
+
+
+def _n_past(request: Request, known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    return np.where(known, np.bincount(past_items(request.history).row, minlength=len(request)), -1)
 
 
 def _join(a: Lists, b: Lists) -> Lists:

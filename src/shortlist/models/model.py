@@ -58,6 +58,8 @@ class Model(ABC):
 
     FITTED: ClassVar[tuple[str, ...]] = ()
     predicts_ratings: ClassVar[bool] = False
+    # Whether its lists hold nothing but what the user chose before; reasons and shortfalls then say so.
+    only_past: ClassVar[bool] = False
 
     memory_: Memory
     known_users_: NDArray[np.bool_]
@@ -221,7 +223,8 @@ class Model(ABC):
         known = self.knows(request.user_idx)
         if on_unknown == "raise":
             require_users(self.memory_, user_ids, request.user_idx, known)
-        return answer(self.memory_, user_ids, request, self.rank(request), known, on_unknown)
+        lists = self.rank(request)
+        return answer(self.memory_, user_ids, request, lists, known, on_unknown, only_past=self.only_past)
 
     @final
     def similar_items(

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def merge(proposals: Sequence[Candidates], n_items: int) -> Candidates:
     """Return the union of the proposals for the same users, each item once a user, ordered by item.
 
-    Ranks and scores of every source stand side by side; the anchor is that of the first source which has one.
+    Ranks and scores of every source stand side by side. The anchor is the item itself where a source proposes it as one
+    of the user's past, else that of the first source which has one.
     Sources keep the order given; their names must differ. Cost: O(m log m) for m proposals in all.
     """
     n = len(proposals[0])
@@ -31,7 +32,8 @@ def merge(proposals: Sequence[Candidates], n_items: int) -> Candidates:
         mine = at[start : start + part.item_idx.size]
         start += part.item_idx.size
         rank[mine, s], score[mine, s] = part.source_rank[:, 0], part.source_score[:, 0]
-        anchor[mine] = np.where(anchor[mine] < 0, part.anchor, anchor[mine])
+        goes_first = (anchor[mine] < 0) | (part.anchor == part.item_idx)
+        anchor[mine] = np.where(goes_first, part.anchor, anchor[mine])
     return Candidates(
         offsets(np.bincount(user, minlength=n)),
         item_idx.astype(np.int32),

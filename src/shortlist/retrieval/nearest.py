@@ -1,4 +1,4 @@
-"""Nearest: the items whose vectors lie nearest to the user's."""
+"""Nearest: the items that a model ranks first for the user."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Nearest(ModelStage):
 
     For a factorisation that is the largest dot product of vectors, plus offsets. Exact; forbidden items are left out
     of the search, so the list never runs short while permitted items exist. A user without a vector gets none.
+    A model that ranks the user's own past (`BuyAgain`) has each item as its own anchor, which the reason then says.
     """
 
     def __init__(self, model: Model, k: int = 200, name: str | None = None) -> None:
@@ -30,7 +31,8 @@ class Nearest(ModelStage):
 
     def propose(self, request: Request) -> Candidates:
         """Return the proposals, best first."""
-        return Candidates.from_lists(self.model.rank(replace(request, k=self.k)), self.name)
+        lists = self.model.rank(replace(request, k=self.k))
+        return Candidates.from_lists(lists, self.name, lists.item_idx if self.model.only_past else None)
 
     def explain(self, n_liked: int) -> str:
         """Return why a person is shown such an item."""

@@ -5,7 +5,7 @@ import pytest
 from cli.conftest import Run, Shop
 
 import shortlist as sl
-from shortlist.cli import lazy
+from shortlist.experiments import popularity_search
 from shortlist.experiments.popularity_search import best_popularity
 
 
@@ -43,7 +43,7 @@ def test_the_best_popularity_is_found_for_the_lists_that_are_measured(
         asked.update(parameters)
         return best_popularity(train, **parameters)
 
-    monkeypatch.setattr(lazy.popularity_search, "best_popularity", record)
+    monkeypatch.setattr(popularity_search, "best_popularity", record)
     config = shop.variant("seen.toml", ("k = 5\n", "k = 5\nexclude_seen = false\n"))
     assert run("evaluate", config).exit_code == 0
     assert (asked["k"], asked["exclude_seen"]) == (5, False)

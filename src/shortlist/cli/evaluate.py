@@ -9,8 +9,8 @@ from shortlist.cli import lazy, screen
 from shortlist.cli.measures import STAR, quality_table, segment_table
 from shortlist.cli.reading import dataset_of
 from shortlist.cli.work import working
-from shortlist.errors import ConfigError, DataError, ParameterError
-from shortlist.experiments.protocols import DEFINITIONS, excludes_seen, protocols_of
+from shortlist.errors import ConfigError, ParameterError
+from shortlist.experiments.protocols import DEFINITIONS
 
 if TYPE_CHECKING:
     from shortlist.cli.screen import Screen
@@ -68,19 +68,10 @@ def _baseline(
         work.step(f"fitting the baseline {name}")
         return name, model.clone().fit(parts.train, rng=configuration.seed)
     work.step("finding the best popularity on a validation part of the training part")
-    first = protocols_of(parts.train, parameters.get("exclude_seen"))[0]
-    asked = {"exclude_seen": excludes_seen(first)} | {
-        name: parameters[name] for name in ("k",) if name in parameters
-    }
-    try:
-        found = lazy.popularity_search.best_popularity(
-            parts.train, split=configuration.validation_split, **asked
-        )
-    except DataError as error:
-        work.note(
-            f"note: no popularity can be chosen on the training part, so the baseline is counts ({error})"
-        )
-        return "popularity: count", lazy.popularity.Popularity().fit(parts.train)
+    asked = {name: parameters[name] for name in ("k", "exclude_seen") if name in parameters}
+    found = lazy.baseline.popularity_baseline(parts.train, split=configuration.validation_rule(parts), **asked)
+    if found.note is not None:
+        work.note(f"note: {found.note}")
     return found.name, found.model
 
 

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from shortlist import config, pipeline, registry
     from shortlist.cli import compilation, export
     from shortlist.data import import_report, read
-    from shortlist.experiments import demo, evaluate, popularity_search
-    from shortlist.models import popularity
+    from shortlist.experiments import baseline, demo, evaluate
 
 __all__ = [
+    "baseline",
     "compilation",
     "config",
     "demo",
@@ -22,13 +22,12 @@ __all__ = [
     "export",
     "import_report",
     "pipeline",
-    "popularity",
-    "popularity_search",
     "read",
     "registry",
 ]
 
 _HOME = {
+    "baseline": "shortlist.experiments.baseline",
     "compilation": "shortlist.cli.compilation",
     "config": "shortlist.config",
     "demo": "shortlist.experiments.demo",
@@ -36,8 +35,6 @@ _HOME = {
     "export": "shortlist.cli.export",
     "import_report": "shortlist.data.import_report",
     "pipeline": "shortlist.pipeline",
-    "popularity": "shortlist.models.popularity",
-    "popularity_search": "shortlist.experiments.popularity_search",
     "read": "shortlist.data.read",
     "registry": "shortlist.registry",
 }

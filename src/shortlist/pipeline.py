@@ -91,8 +91,10 @@ class Pipeline:
         if len(dataset.interactions) == 0:
             raise DataError("there are no interactions to fit on; see dataset.report for rejected rows")
         generator = np.random.default_rng(rng)
-        given = {id(stage.model): stage.model for stage in self._model_stages()}
-        starts = _starts(list(given.values()), start)
+        given = self._given()
+        if start is not None:
+            self.check_start(start)
+        starts = [None] * len(given) if start is None else start.models_
         fitted = {
             key: _fitted_on(model, dataset, generator, begin, on_epoch)
             for (key, model), begin in zip(given.items(), starts, strict=True)
@@ -105,6 +107,22 @@ class Pipeline:
             seed_=int(rng) if isinstance(rng, int | np.integer) else None,
         )
         return self
+
+    def check_start(self, start: object) -> None:
+        """Raise `ParameterError` or `NotFittedError` unless `fit` may start from `start`, whatever the data."""
+        if not isinstance(start, Pipeline):
+            raise ParameterError(f"start must be a fitted Pipeline, got {start!r}")
+        if not start.is_fitted:
+            raise NotFittedError("start is a Pipeline that is not fitted; fit it first, or leave start out")
+        models = list(self._given().values())
+        here, there = ([type(model).__name__ for model in some] for some in (models, start.models_))
+        if here != there:
+            raise ParameterError(
+                f"start has the models {', '.join(there)}, this pipeline {', '.join(here)}: "
+                "they must be of the same classes in the same order; fit without start"
+            )
+        for model, begin in zip(models, start.models_, strict=True):
+            model.check_start(begin)
 
     @property
     def is_fitted(self) -> bool:
@@ -246,6 +264,10 @@ class Pipeline:
         pipeline.models_, pipeline.memory_, pipeline.seed_ = models, memory, values["seed"]
         return pipeline
 
+    def _given(self) -> dict[int, Model]:
+        """Return each distinct model of the stages, in the order of its first use, by its `id`."""
+        return {id(stage.model): stage.model for stage in self._model_stages()}
+
     def _model_stages(self) -> list[ModelStage]:
         return [stage for stage in (*self.sources, self.scorer) if isinstance(stage, ModelStage)]
 
@@ -271,23 +293,6 @@ def best_of(candidates: Candidates, k: int) -> Lists:
     first = ranked.rank <= k
     length = np.bincount(ranked.row[first], minlength=len(candidates))
     return Lists(offsets(length), ranked.item_idx[first], ranked.score[first])
-
-
-def _starts(models: Sequence[Model], start: Pipeline | None) -> Sequence[Model | None]:
-    """Return what each of `models` starts from."""
-    if start is None:
-        return [None] * len(models)
-    if not isinstance(start, Pipeline):
-        raise ParameterError(f"start must be a fitted Pipeline, got {start!r}")
-    if not start.is_fitted:
-        raise NotFittedError("start is a Pipeline that is not fitted; fit it first, or leave start out")
-    here, there = ([type(model).__name__ for model in some] for some in (models, start.models_))
-    if here != there:
-        raise ParameterError(
-            f"start has the models {', '.join(there)}, this pipeline {', '.join(here)}: "
-            "they must be of the same classes in the same order; fit without start"
-        )
-    return start.models_
 
 
 def _fitted_on(

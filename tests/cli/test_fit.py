@@ -1,11 +1,14 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
 from cli.conftest import Run, Shop
 
 import shortlist as sl
-from shortlist.cli import saving
+from shortlist.cli import saving, screen
+from shortlist.cli.work import Work
+from shortlist.models.fitting import Epoch
 
 
 def test_what_is_fitted_is_what_python_would_fit(shop: Shop, run: Run) -> None:
@@ -91,3 +94,76 @@ def test_out_must_not_hold_other_files(shop: Shop, run: Run) -> None:
     result = run("fit", str(shop.config), "--out", str(shop.folder))
     assert result.exit_code == 2
     assert shop.ratings.exists()
+
+
+def more_events(shop: Shop) -> str:
+    """Return a configuration of the shop with more ratings, one of a new user."""
+    (shop.folder / "more.csv").write_text(shop.ratings.read_text() + "99,2,5,1100000000\n1,4,5,1100000001\n")
+    return shop.variant("more.toml", ('"ratings.csv"', '"more.csv"'))
+
+
+def test_a_refit_starts_from_the_earlier_one(shop: Shop, run: Run, tmp_path: Path) -> None:
+    result = run("fit", more_events(shop), "--out", str(tmp_path / "m"), "--start", shop.saved)
+    assert result.exit_code == 0, result.output
+    assert f"started from {shop.saved}, fitted Pipeline" in result.stdout
+    taste = sl.WALS(dim=4, n_epochs=3)
+    data = sl.read(shop.folder / "more.csv", items=shop.items, kind="ratings", scale=(1, 5))
+    pipeline = sl.Pipeline(
+        [sl.Nearest(taste, 15), sl.RelatedToRecent(taste), sl.Popular()], sl.ModelScorer(taste)
+    )
+    start = sl.load(shop.saved)
+    assert isinstance(start, sl.Pipeline)
+    warm, cold = (
+        pipeline.fit(data, rng=0, start=begin).recommend([3, 99], 5).frame for begin in (start, None)
+    )
+    assert sl.load(tmp_path / "m").recommend([3, 99], 5).frame.equals(warm)
+    assert not warm.equals(cold)
+
+
+def test_a_refit_may_replace_what_it_started_from(shop: Shop, run: Run, tmp_path: Path) -> None:
+    out = str(tmp_path / "m")
+    assert run("fit", str(shop.config), "--out", out).exit_code == 0
+    result = run("fit", more_events(shop), "--out", out, "--start", out, "--json")
+    document = json.loads(result.stdout)
+    assert document["start"] == document["saved"] == out
+    assert sl.load(out).memory_.fingerprint == document["data_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("dim = 4", "dim = 5", r"--start .*: start has dim=4, this WALS dim=5.*set dim=4"),
+        (
+            'type = "WALS"\ndim = 4',
+            'type = "MatrixFactorization"\ndim = 4',
+            "start has the models WALS, Popularity",
+        ),
+        ('"ratings.csv"', '"missing.csv"', "missing.csv"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_refused_before_the_data_is_read(
+    shop: Shop, run: Run, tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    changes = {'"ratings.csv"': '"missing.csv"', old: new}
+    config = shop.variant("unlike.toml", *changes.items())
+    result = run("fit", config, "--out", str(tmp_path / "m"), "--start", shop.saved)
+    assert result.exit_code == 2
+    assert re.search(words, result.stderr)
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_start_that_is_not_there_is_said(shop: Shop, run: Run, tmp_path: Path) -> None:
+    result = run("fit", str(shop.config), "--out", str(tmp_path / "m"), "--start", str(tmp_path / "none"))
+    assert result.exit_code == 2
+    assert f"no artifact at {tmp_path / 'none'}" in result.stderr
+
+
+def test_the_epochs_move_a_bar() -> None:
+    """At a terminal the bar of a model has as many steps as it has epochs, and each moves it by one."""
+    work, drawn = Work(screen.notes()), []
+    work.step = lambda text, total=None: drawn.append((text, total))  # type: ignore[method-assign]
+    work.advance = drawn.append  # type: ignore[method-assign]
+    for model, n in ((sl.WALS(), 2), (sl.MatrixFactorization(), 1)):
+        for number in range(1, n + 1):
+            work.epochs(Epoch(number, n, model))
+    assert drawn == [("fitting WALS", 2), 1, 1, ("fitting MatrixFactorization", 1), 1]

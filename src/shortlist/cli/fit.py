@@ -11,8 +11,10 @@ from shortlist.cli.evaluate import evaluation_arguments
 from shortlist.cli.reading import dataset_of
 from shortlist.cli.saving import require_savable
 from shortlist.cli.work import working
+from shortlist.errors import ParameterError
 
 if TYPE_CHECKING:
+    from shortlist.cli.work import Work
     from shortlist.data.dataset import Dataset
     from shortlist.models.model import Model
     from shortlist.pipeline import Pipeline
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 def fit(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="Data, models, sources and scorer.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the fitted recommender is saved.")],
+    start: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="An earlier fit to start from: a refit on new events in less time."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Fit what CONFIG.toml describes on all of its data, and save it.
@@ -31,20 +37,36 @@ def fit(
     with working(f"reading {config}") as work:
         configuration = lazy.config.read(config)
         evaluation_arguments(configuration)
+        earlier: Any = None if start is None else _start(start, configuration.recommender, work)
         data = dataset_of(configuration, work)
         work.step(f"fitting on {len(data.interactions):,} events")
-        start = time.perf_counter()
-        fitted = configuration.recommender.fit(data, rng=configuration.seed, on_epoch=work.epochs)
-        seconds = time.perf_counter() - start
+        begun = time.perf_counter()
+        fitted = configuration.recommender.fit(
+            data, rng=configuration.seed, start=earlier, on_epoch=work.epochs
+        )
+        seconds = time.perf_counter() - begun
         work.step(f"saving to {out}")
         fitted.save(out)
     if as_json:
-        screen.write_json(_values(data, out, type(fitted).__name__, configuration.seed, seconds))
+        started = {} if start is None else {"start": str(start)}
+        screen.write_json(_values(data, out, type(fitted).__name__, configuration.seed, seconds) | started)
         return
     console = screen.results()
-    console.print(f"fitted {_described(fitted)} on {_size(data)} in {seconds:.1f} s", soft_wrap=True)
+    how = "fitted" if start is None else f"started from {start}, fitted"
+    console.print(f"{how} {_described(fitted)} on {_size(data)} in {seconds:.1f} s", soft_wrap=True)
     console.print(f"saved to {out}", soft_wrap=True)
     console.print(f"next: shortlist recommend {out} --user {data.users.ids[0]}", soft_wrap=True)
+
+
+def _start(path: Path, recommender: "Model | Pipeline", work: "Work") -> "Model | Pipeline":
+    """Return the earlier fit at `path`. Raises `ParameterError` where `recommender` cannot start from it."""
+    work.step(f"reading {path}")
+    earlier = lazy.registry.load(path)
+    try:
+        recommender.check_start(earlier)
+    except ParameterError as error:
+        raise ParameterError(f"--start {path}: {error}") from error
+    return earlier
 
 
 def _described(fitted: "Model | Pipeline") -> str:

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shortlist.errors import DataError, NotFittedError, ParameterError
+from shortlist.errors import NotFittedError, ParameterError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from shortlist.data.dataset import Dataset
     from shortlist.models.model import Model
 
 
@@ -45,14 +44,17 @@ class Fitting:
     on_epoch: OnEpoch | None
 
 
-def require_start(model: Model, start: Model, dataset: Dataset) -> None:
-    """Raise an error unless `start` is a fitted model of the class of `model`, on values of the same kind."""
+def require_start(model: Model, start: object) -> None:
+    """Raise an error unless `start` is a fitted model of the class, and where there is one the dim, of `model`."""
     if type(start) is not type(model):
         raise ParameterError(
             f"start must be a fitted {type(model).__name__}, the class of what is fitted; got {start!r}"
         )
     if not start.is_fitted:
         raise NotFittedError(f"start={start!r} is not fitted; fit it first, or leave start out")
-    old, new = start.memory_.feedback.kind, dataset.feedback.kind
-    if old != new:
-        raise DataError(f"start was fitted on {old}, this data is {new}: fit without start")
+    dim, of_start = (some.params().get("dim") for some in (model, start))
+    if dim != of_start:
+        raise ParameterError(
+            f"start has dim={of_start}, this {type(model).__name__} dim={dim}: vectors of another length cannot be "
+            f"taken over; set dim={of_start}, or fit without start"
+        )

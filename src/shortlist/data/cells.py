@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Beyond it, not every whole number has a float64 of its own, so that digits of an id may have been lost.
 LARGEST_FLOAT_ID = 2.0**53
+DECIMAL_COMMA = r"^\s*[+-]?\d*,\d+\s*$"
 TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
@@ -84,12 +85,22 @@ def screen_numbers(
         raise DataError(f"{name}: the column {column.name!r} is {column.dtype}; a {what} is a number")
     if number.null_count():
         screening.reject(is_missing(column), column.name, column, f"missing {what}")
+        screening.reject(_has_comma(column, number), column.name, column, f"{what} has a decimal comma")
         screening.reject(number.is_null(), column.name, column, f"unparsable {what}")
     values = number.fill_null(0.0).to_numpy()
     with np.errstate(over="ignore"):
         finite = np.isfinite(values.astype(np.float32))
     screening.reject(~finite, column.name, column, f"{what} is not finite")
     return values
+
+
+def _has_comma(column: pl.Series, number: pl.Series) -> NDArray[np.bool_]:
+    # 4,5 for 4.5; among the cells that are no number.
+    found = np.zeros(column.len(), bool)
+    at = number.is_null().arg_true()
+    if column.dtype in TEXT:
+        found[at] = column.gather(at).cast(pl.String).str.contains(DECIMAL_COMMA).fill_null(value=False)
+    return found
 
 
 def is_missing(column: pl.Series) -> pl.Series:

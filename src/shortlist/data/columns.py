@@ -12,6 +12,8 @@ from shortlist.errors import DataError, ParameterError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shortlist.data.tables import Table
+
 Role = Literal["user_id", "item_id", "value", "timestamp"]
 TableRole = Literal["interactions", "items", "users"]
 How = Literal["by its name", "recognised", "mapped"]
@@ -56,6 +58,8 @@ STRENGTHS = frozenset(
     )
 )
 ID_OF: dict[TableRole, Role] = {"items": "item_id", "users": "user_id"}
+# What `columns` of `read` may name.
+KEYS = (*SPELLINGS, *ID_OF, "impressions")
 MAX_NAMED = 12
 
 
@@ -75,22 +79,27 @@ class ColumnMap:
 
     - events: role → column of the interactions, None to leave a role empty
     - ids: "items" or "users" → id column of that feature table
+    - impressions: role → column of the impressions, as far as they were named apart
     """
 
     events: Mapping[str, str | None]
     ids: Mapping[str, str]
+    impressions: Mapping[str, str]
 
     @classmethod
     def of(cls, columns: Mapping[str, str | Mapping[str, str] | None] | None) -> ColumnMap:
         """Return `columns` checked. Raises `ParameterError` for a key that is none, with the nearest one."""
         events: dict[str, str | None] = {}
         ids: dict[str, str] = {}
+        impressions: dict[str, str] = {}
         for key, value in (columns or {}).items():
             if key in ("items", "users"):
                 ids[key] = _id_column(key, value)
+            elif key == "impressions":
+                impressions = _impression_columns(value)
             elif key not in SPELLINGS:
                 raise ParameterError(
-                    f"columns: no role {key!r}{nearest(key, [*SPELLINGS, *ID_OF])}; roles: {_listed(SPELLINGS)}"
+                    f"columns: no role {key!r}{nearest(key, KEYS)}; roles: {_listed(SPELLINGS)}"
                 )
             elif value is not None and not isinstance(value, str):
                 raise ParameterError(f"columns[{key!r}] must be the name of a column, got {value!r}")
@@ -103,7 +112,23 @@ class ColumnMap:
         named = [column for column in events.values() if column is not None]
         if len(set(named)) < len(named):
             raise ParameterError(f"columns: one column is given two roles: {dict(events)}")
-        return cls(events, ids)
+        return cls(events, ids, impressions)
+
+    def of_impressions(self, columns: Sequence[str]) -> dict[str, str | None]:
+        """Return role → column of a table of impressions with these `columns`: as named, or as the interactions'."""
+        shared = {role: column for role, column in self.events.items() if column is None or column in columns}
+        return {**shared, **self.impressions}
+
+
+def _impression_columns(value: object) -> dict[str, str]:
+    roles = ("user_id", "item_id", "timestamp")
+    if not isinstance(value, Mapping) or not all(
+        key in roles and isinstance(value[key], str) for key in value
+    ):
+        raise ParameterError(
+            f'columns["impressions"] must be a table of {", ".join(roles)} → name of a column, got {value!r}'
+        )
+    return dict(value)
 
 
 def _id_column(table: str, value: object) -> str:
@@ -129,7 +154,7 @@ def find_events(name: str, columns: Sequence[str], mapped: Mapping[str, str | No
         elif (use := _recognise(columns, role, spellings, taken)) is not None:
             uses[role] = use
         elif role in ("user_id", "item_id"):
-            raise DataError(_missing(name, columns, role, f'columns={{"{role}": …}}'))
+            raise DataError(_missing(name, columns, role, f'columns={{"{role}": …}} (--column {role}=…)'))
     return uses
 
 
@@ -140,8 +165,28 @@ def find_id(name: str, table: TableRole, columns: Sequence[str], mapped: str | N
         return ColumnUse(require_column(name, columns, mapped), role, "mapped")
     use = _recognise(columns, role, (*SPELLINGS[role], "id"), set())
     if use is None:
-        raise DataError(_missing(name, columns, role, f'columns={{"{table}": {{"{role}": …}}}}'))
+        parameter = f'columns={{"{table}": {{"{role}": …}}}} (--column {table}.{role}=…)'
+        raise DataError(_missing(name, columns, role, parameter))
     return use
+
+
+def require_not_swapped(interactions: Table, features: Mapping[TableRole, Table], names: ColumnMap) -> None:
+    """Raise `DataError` where a feature table has the columns of events and `interactions` has not.
+
+    By the names of columns alone; where the caller named the columns of users and items, nothing is guessed.
+    """
+    if {"user_id", "item_id"} <= set(names.events) or _has_events(interactions.columns):
+        return
+    for role, table in features.items():
+        if _has_events(table.columns):
+            raise DataError(
+                f"{interactions.name} has no columns of both users and items ({_listed(interactions.columns)}), "
+                f"and {table.name}, given as {role}, has: are they swapped? Give the events first, {role}=… second"
+            )
+
+
+def _has_events(columns: Sequence[str]) -> bool:
+    return all(_recognise(columns, role, SPELLINGS[role], set()) for role in ("user_id", "item_id"))
 
 
 def require_column(name: str, columns: Sequence[str], column: str) -> str:
@@ -188,9 +233,29 @@ def _missing(name: str, columns: Sequence[str], role: str, parameter: str) -> st
     message = (
         f"{name}: no column is recognised as {role}{close}; columns: {_listed(columns)}. Name it: {parameter}"
     )
+    message += _other_table(columns, role) or _other_delimiter(columns)
     if all(not plain(column) or plain(column).isdecimal() for column in columns):
         message += ". The first line must be a header, such as user_id,item_id,value,timestamp"
     return message
+
+
+def _other_table(columns: Sequence[str], role: str) -> str:
+    # One id and no other column of events: what is known of that id.
+    other: Role = "item_id" if role == "user_id" else "user_id"
+    table = "items" if other == "item_id" else "users"
+    free = [column for column in columns if plain(column) != "id"] if role == "item_id" else columns
+    described = _recognise(free, other, (*SPELLINGS[other], "id"), set()) is not None
+    events = any(_recognise(columns, part, SPELLINGS[part], set()) for part in ("value", "timestamp"))
+    if not described or events:
+        return ""
+    return f". This looks like a table of {table}, one row each: give it as {table}=…, and the events first"
+
+
+def _other_delimiter(columns: Sequence[str]) -> str:
+    mark = next((mark for mark in (";", "\t", "|") if any(mark in column for column in columns)), None)
+    return (
+        "" if mark is None else f". There is {mark!r} in the names: is it the delimiter? delimiter={mark!r}"
+    )
 
 
 def _listed(columns: Sequence[str] | Mapping[Role, object]) -> str:

@@ -9,9 +9,8 @@ import polars as pl
 
 from shortlist.data.cells import TEXT, is_missing, is_numeric_text, screen_ids, settle_ids, to_numbers
 from shortlist.data.columns import ColumnUse, TableRole, find_id, nearest, plain, require_column
-from shortlist.data.events import require_rows
 from shortlist.data.features import DTYPES, ID, FeatureKind
-from shortlist.data.import_report import TableReport
+from shortlist.data.import_report import TableReport, require_rows
 from shortlist.data.rejects import Screening
 from shortlist.data.timestamps import read_times
 from shortlist.errors import DataError, ParameterError

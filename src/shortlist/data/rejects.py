@@ -95,7 +95,7 @@ class Screening:
     def __init__(self, table: Table, n_rows: int) -> None:
         self.keep: NDArray[np.bool_] = np.ones(n_rows, bool)
         self._table = table
-        self._found: list[tuple[NDArray[np.int64], str, pl.Series, str]] = []
+        self._found: list[tuple[NDArray[np.int64], str | None, pl.Series, str]] = []
 
     def reject(self, bad: NDArray[np.bool_] | pl.Series, column: str, values: pl.Series, reason: str) -> None:
         """Reject the rows for which `bad` bool[n] holds; `values` is the column at fault, one value a row."""
@@ -103,7 +103,22 @@ class Screening:
         at = np.flatnonzero(mask & self.keep)
         if at.size:
             self.keep[at] = False
-            self._found.append((at, column, values.gather(at), reason))
+            found = values.gather(at)
+            if self._table.textual and found.dtype != pl.String:
+                found = self._table.cells(column, at)  # as it was written, before it was read as a number
+            self._found.append((at, column, found, reason))
+
+    def reject_as_copies(self, at: NDArray[np.int64], first: NDArray[np.int64], reason: str) -> None:
+        """Reject the rows at `at` int64[m], ascending; `first` int64[m] are the rows that they repeat."""
+        if not at.size:
+            return
+        distinct, among = np.unique(first, return_inverse=True)
+        places = self._table.place(distinct)
+        texts = pl.select(pl.format("row {}", pl.lit(pl.Series(places.row)))).to_series()
+        if places.file is not None:
+            texts = texts + " of " + places.file
+        self.keep[at] = False
+        self._found.append((at, None, texts.gather(among), reason))
 
     def kept(self, values: pl.Series) -> pl.Series:
         """Return `values`, one a row, of the rows that are still good."""
@@ -114,8 +129,9 @@ class Screening:
         at = np.flatnonzero(~self.keep)
         if not at.size:
             return self._table.rejects
-        places = self._table.place(at)
+        places, records = self._table.place(at), self._table.records(at)
         parts = [self._table.rejects]
         for rows, column, values, reason in self._found:
-            parts.append(rejects_of(places.take(np.searchsorted(at, rows)), column, values, reason))
+            among = np.searchsorted(at, rows)
+            parts.append(rejects_of(places.take(among), column, values, reason, records.gather(among)))
         return joined(parts)

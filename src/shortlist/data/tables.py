@@ -14,10 +14,12 @@ from shortlist.data.rejects import Places, no_rejects
 from shortlist.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from shortlist.data.csv_numbers import NumberKind
 
 PARQUET_MAGIC = b"PAR1"
 TAB_SUFFIXES = (".tsv", ".tab")
@@ -63,11 +65,21 @@ class Table(Protocol):
     def rejects(self) -> pl.DataFrame:
         """Return the records that are no rows."""
 
-    def load(self, columns: Sequence[str]) -> pl.DataFrame:
-        """Return these columns of all rows."""
+    def load(self, columns: Sequence[str], numbers: Mapping[str, NumberKind] | None = None) -> pl.DataFrame:
+        """Return these columns of all rows.
+
+        A column of text that `numbers` names may come as Int64 ("id") or Float64 ("number") where no other cell is
+        in it, with null for an empty one; `cells` has the text then.
+        """
 
     def place(self, at: NDArray[np.int64]) -> Places:
         """Return where the rows at positions `at` (ascending) stand."""
+
+    def records(self, at: NDArray[np.int64]) -> pl.Series:
+        """Return String[n]: the rows at positions `at` (ascending), as they stand in a text file, else as JSON."""
+
+    def cells(self, column: str, at: NDArray[np.int64]) -> pl.Series:
+        """Return String[n]: what stands in `column` of the rows at positions `at` (ascending)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +96,8 @@ class FrameTable:
         """Return none: every record of a frame is a row."""
         return no_rejects()
 
-    def load(self, columns: Sequence[str]) -> pl.DataFrame:
-        """Return these columns of all rows."""
+    def load(self, columns: Sequence[str], numbers: Mapping[str, NumberKind] | None = None) -> pl.DataFrame:
+        """Return these columns of all rows, each of its own type, whatever `numbers` names."""
         try:
             return self.frame.select(columns).collect()
         except (pl.exceptions.PolarsError, OSError) as error:
@@ -94,6 +106,22 @@ class FrameTable:
     def place(self, at: NDArray[np.int64]) -> Places:
         """Return the record number (from 1) of the rows at positions `at`; a frame has no lines."""
         return Places(at + 1)
+
+    def records(self, at: NDArray[np.int64]) -> pl.Series:
+        """Return String[n]: the rows at positions `at` as JSON objects."""
+        rows = self._rows(self.columns, at)
+        # JSON has no place for what these types hold.
+        foreign = [name for name, dtype in rows.schema.items() if dtype in (pl.Binary, pl.Object)]
+        # Not splitlines: a cell may hold other ends of lines than \n, which JSON escapes.
+        lines = rows.drop(foreign).write_ndjson().split("\n")[:-1] if rows.width > len(foreign) else ["{}"] * at.size
+        return pl.Series(lines, dtype=pl.String)
+
+    def cells(self, column: str, at: NDArray[np.int64]) -> pl.Series:
+        """Return String[n]: what stands in `column` of the rows at positions `at`."""
+        return self._rows([column], at)[column].cast(pl.String, strict=False)
+
+    def _rows(self, columns: Sequence[str], at: NDArray[np.int64]) -> pl.DataFrame:
+        return self.load(columns)[at]
 
 
 def open_table(source: Source, role: str, delimiter: str | None = None, encoding: str | None = None) -> Table:

@@ -294,8 +294,10 @@ def test_splits_are_those_of_the_library(written, tmp_path: Path, table: str, ex
     train, test = found.split(data)
     for part, other in zip((train, test), expected(data), strict=True):
         assert part.fingerprint == other.fingerprint
-    inner = found.validation_split(train)
+    parts = found.split(data)
+    inner = found.validation_rule(parts)(train)
     assert len(inner.train.interactions) + len(inner.test.interactions) == len(train.interactions)
+    assert inner.name.partition("(")[0] == parts.name.partition("(")[0]
 
 
 def test_a_refusal_of_the_split_names_the_table(written, tmp_path: Path) -> None:
@@ -339,7 +341,7 @@ def test_what_is_wrong_with_the_data_stays_a_data_error(written) -> None:
             "scale: needs a list of 2: a number, a number",
         ),
         ((DATA, "[models]\nm = 3\n"), "[models.m]: it is a table"),
-        ((DATA, "[models.m]\n"), '[models.m]: needs type = "MatrixFactorization" | "Popularity" | "WALS"'),
+        ((DATA, "[models.m]\n"), '[models.m]: needs type = "BuyAgain" | "MatrixFactorization" | '),
         (
             (DATA, '[models.m]\ntype = "Wals"\n'),
             "type: no type of model is called 'Wals'. Did you mean 'WALS'?",

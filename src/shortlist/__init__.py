@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from shortlist.data.feedback import Feedback as Feedback
     from shortlist.data.import_report import ImportReport as ImportReport
     from shortlist.data.interactions import Interactions as Interactions
+    from shortlist.data.labels import Labels as Labels
     from shortlist.data.read import check as check
     from shortlist.data.read import read as read
     from shortlist.data.recommendations import Recommendations as Recommendations
     from shortlist.data.vocabulary import Vocabulary as Vocabulary
     from shortlist.experiments.evaluate import evaluate as evaluate
+    from shortlist.experiments.tuning.tune import tune as tune
     from shortlist.models.buy_again import BuyAgain as BuyAgain
     from shortlist.models.matrix_factorization import MatrixFactorization as MatrixFactorization
     from shortlist.models.model import Model as Model
@@ -52,6 +54,7 @@ _HOME = {
     "Feedback": "shortlist.data.feedback",
     "ImportReport": "shortlist.data.import_report",
     "Interactions": "shortlist.data.interactions",
+    "Labels": "shortlist.data.labels",
     "MatrixFactorization": "shortlist.models.matrix_factorization",
     "Model": "shortlist.models.model",
     "ModelScorer": "shortlist.scoring.model_scorer",
@@ -71,6 +74,7 @@ _HOME = {
     "num_threads": "shortlist.threads",
     "read": "shortlist.data.read",
     "set_num_threads": "shortlist.threads",
+    "tune": "shortlist.experiments.tuning.tune",
 }
 _MODULES = {
     "datasets": "shortlist.data.datasets",

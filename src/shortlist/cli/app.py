@@ -13,6 +13,7 @@ from shortlist.cli.failures import Commands
 from shortlist.cli.fit import fit
 from shortlist.cli.recommend import recommend
 from shortlist.cli.similar import similar
+from shortlist.cli.tune import tune
 
 app = typer.Typer(
     cls=Commands,
@@ -22,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, check, fit, recommend, similar, evaluate):
+for command in (demo, check, fit, recommend, similar, evaluate, tune):
     app.command()(command)
 
 

@@ -10,33 +10,45 @@ if TYPE_CHECKING:
 
     from shortlist import config, pipeline, registry
     from shortlist.cli import compilation, export
+    from shortlist.config import rewriting
     from shortlist.data import import_report, read
-    from shortlist.experiments import baseline, demo, evaluate
+    from shortlist.experiments import baseline, charts, demo, evaluate, output_file
+    from shortlist.experiments.tuning import tune, tuning
 
 __all__ = [
     "baseline",
+    "charts",
     "compilation",
     "config",
     "demo",
     "evaluate",
     "export",
     "import_report",
+    "output_file",
     "pipeline",
     "read",
     "registry",
+    "rewriting",
+    "tune",
+    "tuning",
 ]
 
 _HOME = {
     "baseline": "shortlist.experiments.baseline",
+    "charts": "shortlist.experiments.charts",
     "compilation": "shortlist.cli.compilation",
     "config": "shortlist.config",
     "demo": "shortlist.experiments.demo",
     "evaluate": "shortlist.experiments.evaluate",
     "export": "shortlist.cli.export",
     "import_report": "shortlist.data.import_report",
+    "output_file": "shortlist.experiments.output_file",
     "pipeline": "shortlist.pipeline",
     "read": "shortlist.data.read",
     "registry": "shortlist.registry",
+    "rewriting": "shortlist.config.rewriting",
+    "tune": "shortlist.experiments.tuning.tune",
+    "tuning": "shortlist.experiments.tuning.tuning",
 }
 
 

@@ -62,6 +62,11 @@ class Work:
             self.step(f"fitting {type(epoch.model).__name__}", total=epoch.n_epochs)
         self.advance(1)
 
+    def rename(self, description: str) -> None:
+        """Say at a terminal that the present step is now `description`; its bar stays."""
+        if self._live is not None:
+            self._live.update(self._live.task_ids[0], description=description)
+
     def note(self, text: str) -> None:
         """Print a line that stays."""
         self._console.print(text, soft_wrap=True)

@@ -8,6 +8,7 @@
     [[sources]]               # type = a source's class, model = NAME, and its arguments
     [scorer]                  # type = a scorer's class, model = NAME
     [evaluate]                # arguments of `evaluate`; baseline = NAME
+    [tune]                    # arguments of `tune`; [tune.space] "models.NAME.dim" = { low = …, high = … } and so on
 
 Without [[sources]] the recommender is the model itself. Paths are relative to the file's folder.
 """
@@ -15,6 +16,7 @@ Without [[sources]] the recommender is the model itself. Paths are relative to t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from shortlist.data.split import Split
     from shortlist.models.model import Model
 
-TABLES = ("data", "split", "models", "sources", "scorer", "rerank", "evaluate")
+TABLES = ("data", "split", "models", "sources", "scorer", "rerank", "evaluate", "tune")
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "movielens_small": datasets.movielens_small,
     "online_retail": datasets.online_retail,
@@ -52,14 +54,18 @@ class Configuration:
 
     - recommender: the unfitted model or pipeline
     - baseline: the unfitted model that [evaluate] names as baseline, with its name, or None
-    - evaluation: the other entries of [evaluate], to be checked against the signature of `evaluate`
+    - models: every model by its name, unfitted; those of `recommender` are among them
+    - evaluation: the other entries of [evaluate], to be checked against the signature of `evaluate`; tuning: those of
+      [tune], likewise
     - seed: of fits, splits and intervals
     """
 
     file: Path
     recommender: Model | Pipeline
     baseline: tuple[str, Model] | None
+    models: Mapping[str, Model]
     evaluation: Mapping[str, Any]
+    tuning: Mapping[str, Any]
     seed: int
     _load: Call
     _cut: Call | None
@@ -78,16 +84,20 @@ class Configuration:
         parts: Split = self._cut(dataset)
         return parts
 
-    def validation_split(self, train: Dataset) -> Split:
-        """Return `train` cut by the rule of [split] again, for choices that must not see the test part.
+    def validation_rule(self, parts: Split) -> Callable[[Dataset], Split]:
+        """Return the rule of [split], to cut a validation part off the training part of `parts` with.
 
-        A cut at a fixed time would leave nothing there, so of that rule only the kind is taken.
+        A cut at a fixed time would leave nothing there, so it becomes the cut in time that holds back the same share
+        of the events. Of `parts` only the numbers of events are used, and by that kind of cut alone. Without
+        [split] the rule is `leave_last_out`.
         """
         if self._cut is None:
-            return split.leave_last_out(train)
-        again = {name: value for name, value in self._cut.keywords.items() if name != "at"}
-        parts: Split = self._cut.function(train, **again)
-        return parts
+            return split.leave_last_out
+        keywords = dict(self._cut.keywords)
+        if keywords.pop("at", None) is not None:
+            n_test = len(parts.test.interactions)
+            keywords["fraction"] = n_test / (n_test + len(parts.train.interactions))
+        return partial(self._cut.function, **keywords)
 
     def evaluation_arguments(self, evaluate: Callable[..., Any], supplied: Sequence[str]) -> dict[str, Any]:
         """Return [evaluate] as keyword arguments of `evaluate`, of which the caller gives `supplied` itself.
@@ -96,6 +106,10 @@ class Configuration:
         """
         place = Place(self.file, "[evaluate]")
         return arguments(place, self.evaluation, evaluate, supplied=supplied, seed=self.seed)
+
+    def tuning_arguments(self, tune: Callable[..., Any], supplied: Sequence[str]) -> dict[str, Any]:
+        """Return [tune] as keyword arguments of `tune`, as `evaluation_arguments` does [evaluate]."""
+        return arguments(Place(self.file, "[tune]"), self.tuning, tune, supplied=supplied, seed=self.seed)
 
 
 @dataclass(frozen=True)
@@ -137,7 +151,9 @@ def read(path: str | Path) -> Configuration:
         file,
         _recommender(file, top, models, baseline),
         None if baseline is None else (name, baseline),
+        models,
         evaluation,
+        _table(file, top, "tune"),
         seed,
         _data_call(file, top),
         _split_call(file, top, seed),

@@ -16,14 +16,15 @@ _POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 def tables(file: Path) -> dict[str, Any]:
     """Return what the TOML file says. Raises `ConfigError` when it cannot be read or is not TOML."""
-    text = _text(file)
+    text = text_of(file)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(file, text, str(error)) from error
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """Return the text of the file, without a byte order mark. Raises `ConfigError` when it cannot be read."""
     try:
         return file.read_bytes().decode("utf-8-sig")
     except OSError as error:

@@ -1,0 +1,1 @@
+"""Tuning: parameters found by validation, in a search that can be interrupted, resumed and repeated."""

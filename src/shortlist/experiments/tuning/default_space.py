@@ -1,0 +1,71 @@
+"""What is searched where nothing else is said: the parameters of each model that decide its quality most.
+
+Of a pipeline too its models alone: what sources add to them is to be named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shortlist.errors import ParameterError
+from shortlist.experiments.tuning.search_space import Choices, Dimension, Range
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shortlist.data.dataset import Dataset
+    from shortlist.experiments.tuning.parts import Builder, Parts
+    from shortlist.experiments.tuning.search_space import Space
+
+# Every model of the registry has a row, and its constructor's defaults lie within.
+DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
+    "BuyAgain": {
+        "half_life_days": Range(7.0, 3000.0, log=True),
+        "repeat_rates": Choices((True, False)),
+        "shrinkage": Range(1.0, 500.0, log=True),
+    },
+    "WALS": {
+        "unobserved_weight": Range(1e-3, 3.0, log=True),
+        "reg": Range(1e-4, 1.0, log=True),
+        "reg_exponent": Range(0.0, 1.0),
+        "dim": Range(16, 256, log=True, whole=True),
+    },
+    "MatrixFactorization": {
+        "reg": Range(0.1, 30.0, log=True),
+        "bias_reg": Range(0.1, 30.0, log=True),
+        "reg_exponent": Range(0.0, 1.0),
+        "dim": Range(4, 64, log=True, whole=True),
+        "mean_shrinkage": Range(1.0, 200.0, log=True),
+    },
+    "Popularity": {
+        "by": Choices(("count", "decayed", "mean")),
+        "half_life_days": Range(1.0, 3000.0, log=True),
+        "shrinkage": Range(1.0, 500.0, log=True),
+    },
+}
+
+
+def default_space(parts: Parts | Builder) -> Space:
+    """Return the space of every part whose class has a row in `DEFAULTS`, by address.
+
+    Raises `ParameterError` where no part has one.
+    """
+    space = {
+        part.prefix + name: dimension
+        for part in parts.parts
+        for name, dimension in DEFAULTS.get(type(part.thing).__name__, {}).items()
+    }
+    if not space:
+        raise ParameterError("nothing is known of what to search here: give a space")
+    return space
+
+
+def suited(space: Space, train: Dataset) -> Space:
+    """Return a default `space` without what the data cannot have: decay without times, means of events."""
+    lacking = {"decayed": train.interactions.timestamp is None, "mean": train.feedback.kind == "events"}
+    kept = dict(space)
+    for address, dimension in space.items():
+        if isinstance(dimension, Choices) and address.rpartition(".")[2] == "by":
+            values = tuple(value for value in dimension.values if not lacking.get(str(value), False))
+            kept[address] = Choices(values)
+    return kept

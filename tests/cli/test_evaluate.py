@@ -85,6 +85,17 @@ def test_seen_items_count_where_the_file_says_so(shop: Shop, run: Run) -> None:
     assert json.loads(run("evaluate", config, "--json").stdout)["exclude_seen"] is False
 
 
+def test_data_that_declares_repeats_is_measured_under_both_protocols(shop: Shop, run: Run) -> None:
+    config = shop.variant("repeats.toml", ("scale = [1, 5]\n", "scale = [1, 5]\nrepeats = true\n"))
+    text = run("evaluate", config).stdout
+    assert text.index("new items: seen items are neither") < text.index("repeats allowed: seen items may be")
+    assert text.count("warm users: recall@5") == 2
+    document = json.loads(run("evaluate", config, "--json").stdout)
+    assert list(document["protocols"]) == ["new items", "repeats allowed"]
+    found = {(r["protocol"], r["model"]) for r in document["results"] if r["metric"] == "ndcg"}
+    assert len(found) == 4
+
+
 @pytest.mark.parametrize(
     "split",
     [

@@ -6,6 +6,7 @@ import pytest
 
 from shortlist.data.feedback import Feedback
 from shortlist.data.interactions import Interactions
+from shortlist.data.memory import Memory
 from shortlist.data.read import read
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.errors import DataError
@@ -50,6 +51,7 @@ def test_the_fingerprint_is_of_the_content():
         {"positive_from": 4.5},
         {"context": []},
         {"columns": {"timestamp": None}},
+        {"repeats": True},
     ],
 )
 def test_any_change_of_the_content_changes_it(change):
@@ -82,6 +84,19 @@ def test_other_events_keep_everything_else():
     assert part.items is data.items
     assert part.report is data.report
     assert part.fingerprint != data.fingerprint
+
+
+def test_declared_repeats_survive_parts_and_artifacts():
+    data = dataset(repeats=True)
+    assert data.repeats
+    assert not dataset().repeats
+    part = data.with_interactions(data.interactions.where(np.array([True, True, False])))
+    assert part.repeats
+    assert part.memory.repeats
+    assert Memory.from_state(part.memory.to_state()).repeats
+    state = part.memory.to_state()
+    older = replace(state, values={name: v for name, v in state.values.items() if name != "repeats"})
+    assert not Memory.from_state(older).repeats
 
 
 def test_the_memory_is_made_once():

@@ -114,6 +114,10 @@ def test_the_last_fifth_of_online_retail_has_warm_and_cold_users(retail):
     assert (tested.size, np.isin(tested, seen).sum()) == (1_865, 1_519)
 
 
+def test_only_the_shop_declares_repeats(movies, retail):
+    assert (movies.repeats, retail.repeats) == (False, True)
+
+
 def test_the_datasets_are_the_same_each_time(movies, retail):
     assert datasets.movielens_small().fingerprint == movies.fingerprint
     assert datasets.online_retail().fingerprint == retail.fingerprint

@@ -109,3 +109,5 @@ def test_no_half_life_is_refused():
         best_half_life(fashion(), ())
     with pytest.raises(ParameterError, match="half_life_days"):
         best_half_life(fashion(), (0,))
+    with pytest.raises(ParameterError, match="k must be a whole number of at least 1, got 0"):
+        best_popularity(fashion(), k=0)

@@ -36,7 +36,7 @@ _NOT_AT_K = {"rmse", "mae"}
 _SEGMENT_METRICS = ("ndcg", "recall")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Counts:
     """What one protocol measured: `of_data` of the test part, name → number; `of_models` the same by model."""
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shortlist import threads
 from shortlist.data.feedback import Feedback
 from shortlist.data.interactions import Interactions
 from shortlist.errors import ParameterError
@@ -107,3 +108,14 @@ def test_a_sum_does_not_lose_what_is_small():
     zero = np.zeros(3, np.int32)
     log = Interactions.of(zero, zero, np.array([1, 2.0**24, 1]), None, 1, 1, Feedback.events())
     assert log.matrix("sum").data.tolist() == [2**24 + 2]
+
+
+@given(EVENTS, st.integers(1, 5))
+def test_a_repeat_has_the_pair_of_an_earlier_event(events, n_threads):
+    wanted = threads.num_threads()
+    threads.set_num_threads(n_threads)
+    try:
+        n_repeats = log_of(events).n_repeats
+    finally:
+        threads.set_num_threads(wanted)
+    assert n_repeats == len(events) - len({event[:2] for event in events})

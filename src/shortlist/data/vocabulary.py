@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
+from shortlist import threads
 from shortlist.artifacts import State
+from shortlist.data.ordering import read_only
 from shortlist.errors import DataError, UnknownIdError
+from shortlist.kernels.id_tables import look_up, mark_present
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +25,8 @@ Id = int | str
 Ids = pl.Series
 MAX_SHOWN = 5
 MANY = 8  # ids asked for, relative to those known, from which on a whole table of them pays
+DENSE = 2  # integers lie close together where their range is at most so many times their number
+BLOCK = 1 << 16  # ids that a thread takes at a time
 
 
 def id_series(values: Iterable[Id] | pl.Series | NDArray[Any]) -> pl.Series:
@@ -83,6 +88,9 @@ class Vocabulary:
                 f"{series[0][0]!r} and {next(p for p in series if p.dtype != series[0].dtype)[0]!r}; "
                 "make both columns one kind"
             )
+        present = _present(series) if series[0].dtype == pl.Int64 else None
+        if present is not None:
+            return cls(pl.Series("id", present))
         joined = pl.concat([part.rename("id") for part in series])
         return cls(joined.unique().sort())
 
@@ -105,7 +113,7 @@ class Vocabulary:
             return np.full(wanted.len(), -1, np.int32)
         if wanted.len() * MANY < len(self):
             return self._search(wanted)
-        if self.kind == "integer" and self.ids[-1] - self.ids[0] < MANY * (len(self) + wanted.len()):
+        if self.kind == "integer" and self.ids[-1] - self.ids[0] < DENSE * (len(self) + wanted.len()):
             return self._look_up(wanted)
         positions = pl.DataFrame({"id": self.ids, "position": np.arange(len(self), dtype=np.int32)})
         joined = wanted.rename("id").to_frame().join(positions, on="id", how="left", maintain_order="left")
@@ -122,9 +130,11 @@ class Vocabulary:
         low, high = int(self.ids[0]), int(self.ids[-1])
         table = np.full(high - low + 1, -1, np.int32)
         table[self.ids.to_numpy() - low] = np.arange(len(self))
-        values = wanted.to_numpy()
-        inside = (values >= low) & (values <= high)
-        return np.where(inside, table[np.where(inside, values, low) - low], -1).astype(np.int32)
+        values, out = read_only(wanted.to_numpy()), np.empty(wanted.len(), np.int32)
+        threads.run_blocks(
+            lambda start, stop: look_up(values, start, stop, low, high, table, out), values.size, BLOCK
+        )
+        return out
 
     def require(self, ids: Iterable[Id] | pl.Series | NDArray[Any], what: str) -> NDArray[np.int32]:
         """Return int32[n] positions. Raises `UnknownIdError` naming `what` ("user") and the first unknown ids."""
@@ -164,6 +174,25 @@ class Vocabulary:
         if state.values["kind"] == "integer":
             return cls(pl.Series("id", np.array(state.arrays["ids"], np.int64)))
         return cls(unpack_strings(state.arrays).rename("id"))
+
+
+def _present(columns: Sequence[pl.Series]) -> NDArray[np.int64] | None:
+    # The distinct integers of `columns` in ascending order; None where they do not lie close together.
+    arrays = [read_only(column.to_numpy()) for column in columns]
+    low, high = min(int(a.min()) for a in arrays), max(int(a.max()) for a in arrays)
+    if high - low >= DENSE * sum(a.size for a in arrays):
+        return None
+    seen = np.zeros(high - low + 1, bool)
+
+    def mark(values: NDArray[np.int64]) -> None:
+        threads.run_blocks(
+            lambda start, stop: mark_present(values, start, stop, low, seen), values.size, BLOCK
+        )
+
+    for values in arrays:
+        mark(values)
+    present: NDArray[np.int64] = np.flatnonzero(seen) + low
+    return present
 
 
 def is_canonical_integer(text: str) -> bool:

@@ -217,6 +217,7 @@ def _screen(data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: i
     ordinary, ascii_only = quoted == 0, (high & HIGH_BITS) == 0
     for i in range(max(at, 8 * words.size), stop):
         ascii_only = ascii_only and data[i] < 128
+        ordinary = ordinary and data[i] != QUOTE and data[i] != CR
     if ordinary and returned:
         for i in range(at, min(stop, 8 * words.size)):
             if data[i] == CR and (i + 1 == data.size or data[i + 1] != LF):

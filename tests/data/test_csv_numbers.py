@@ -1,0 +1,158 @@
+"""Numbers read from the bytes of a CSV, against Python's own reading of the cells."""
+
+import csv
+import io
+import math
+import re
+from contextlib import contextmanager
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from shortlist import threads
+from shortlist.data import csv_numbers, csv_survey
+from shortlist.data.csv_file import CsvTable
+
+INT64 = st.integers(-(2**63), 2**63 - 1)
+NEARLY_WHOLE = st.sampled_from(
+    [
+        "007",
+        "+7",
+        "7.0",
+        "-0",
+        "-",
+        "0x7",
+        "1e3",
+        " 7",
+        "7 ",
+        "9223372036854775808",
+        "-9223372036854775809",
+        "٣",
+        "7\r",
+    ]
+)
+WHOLE = st.integers(-20, 20).map(str) | INT64.map(str) | st.just("")
+DIGITS = st.text("0123456789", min_size=1, max_size=18)
+PLAIN = st.builds(
+    lambda sign, a, b: f"{sign}{a}" + b,
+    st.sampled_from(["", "-"]),
+    DIGITS,
+    st.just("") | DIGITS.map(lambda d: "." + d),
+)
+NUMBER = (
+    PLAIN
+    | st.floats(allow_nan=False, allow_infinity=False).map(repr)
+    | st.sampled_from(
+        ["", " 4.5", "3 ", "+2", ".5", "5.", "1E-3", "-0", "-0.0", "0.1", "4.35", "000000000000000001"]
+    )
+)
+NO_NUMBER = st.sampled_from(["abc", "1,5", "--1", "-", ".", "nan", "inf", "1_0", "4.5 stars", "1e", '"', " "])
+CHUNK = st.integers(1, 60) | st.just(csv_survey.CHUNK)
+
+
+def table_of(columns, quoting=csv.QUOTE_MINIMAL, line_end="\n", final=True, junk=()):
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, quoting=quoting, lineterminator=line_end)
+    writer.writerow([f"c{n}" for n in range(len(columns))])
+    rows = list(zip(*columns, strict=True))
+    for at, row in enumerate(rows):
+        if at in junk:
+            text.write("one field too many" + "," * len(columns) + line_end)
+        writer.writerow(row)
+    content = text.getvalue() if final else text.getvalue().removesuffix(line_end)
+    return CsvTable.of("numbers", np.frombuffer(content.encode(), np.uint8), ",")
+
+
+@contextmanager
+def running(chunk, n_threads, most=1000):
+    before = threads.num_threads()
+    threads.set_num_threads(n_threads)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_survey, "CHUNK", chunk)
+        patch.setattr(csv_numbers, "MOST_UNCLEAN", most)
+        yield
+    threads.set_num_threads(before)
+
+
+def is_whole(text):
+    return re.fullmatch(r"0|-?[1-9][0-9]*", text) is not None and -(2**63) <= int(text) < 2**63
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.tuples(WHOLE, NUMBER, st.text('ab\n"é', max_size=3)), min_size=1, max_size=30),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+    st.sets(st.integers(0, 30)),
+    CHUNK,
+    st.integers(1, 3),
+)
+@example(
+    [("1", "4.35", ""), ("-9223372036854775808", "-0.0", "a"), ("", "", "")],
+    csv.QUOTE_ALL,
+    "\n",
+    True,
+    {1},
+    1,
+    2,
+)
+def test_values_are_those_of_python(rows, quoting, line_end, final, junk, chunk, n_threads):
+    columns = list(zip(*rows, strict=True))
+    with running(chunk, n_threads):
+        table = table_of(columns, quoting, line_end, final, junk)
+        frame = table.load(["c1", "c0", "c2"], {"c0": "id", "c1": "number"})
+    assert frame.columns == ["c1", "c0", "c2"]
+    assert frame.dtypes == [pl.Float64, pl.Int64, pl.String]
+    assert frame["c0"].to_list() == [int(text) if text else None for text in columns[0]]
+    floats = [float(text) if text else None for text in columns[1]]
+    assert frame["c1"].to_list() == floats
+    negative = [n is not None and math.copysign(1, n) < 0 for n in floats]
+    assert [n is not None and math.copysign(1, n) < 0 for n in frame["c1"].to_list()] == negative
+    assert tuple(frame["c2"].to_list()) == columns[2]
+
+
+@given(
+    st.lists(st.tuples(WHOLE, NUMBER), min_size=1, max_size=30),
+    st.data(),
+    CHUNK,
+    st.integers(1, 3),
+)
+def test_a_column_with_another_cell_stays_text(rows, data, chunk, n_threads):
+    at = data.draw(st.integers(0, len(rows) - 1))
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    spoiled = data.draw(st.integers(0, 1))
+    columns[spoiled][at] = data.draw((NEARLY_WHOLE, NO_NUMBER)[spoiled])
+    with running(chunk, n_threads):
+        frame = table_of(columns, csv.QUOTE_ALL).load(["c0", "c1"], {"c0": "id", "c1": "number"})
+    assert frame.dtypes[spoiled] == pl.String
+    assert frame.dtypes[1 - spoiled] == (pl.Float64, pl.Int64)[spoiled]
+    assert frame.to_series(spoiled).to_list() == columns[spoiled]
+
+
+@given(st.text("0123456789-+. ", min_size=1, max_size=21) | NEARLY_WHOLE | INT64.map(str))
+def test_an_id_is_a_number_where_int64_prints_itself_so(text):
+    frame = table_of([[text], ["x"]], csv.QUOTE_ALL).load(["c0"], {"c0": "id"})
+    assert frame.dtypes == [pl.Int64 if is_whole(text) else pl.String]
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(0, 10), CHUNK, st.integers(1, 3))
+def test_too_many_unusual_cells_make_a_column_text(unusual, most, chunk, n_threads):
+    cells = [" 1" if odd else "1" for odd in unusual]
+    with running(chunk, n_threads, most):
+        frame = table_of([cells, ["x"] * len(cells)]).load(["c0"], {"c0": "number"})
+    assert frame.dtypes == [pl.String if sum(unusual) > most else pl.Float64]
+
+
+def test_a_column_that_is_not_asked_for_as_numbers_stays_text():
+    table = table_of([["1", "2"], ["3", "4"]])
+    assert table.load(["c0", "c1"], {"c1": "id"}).rows() == [("1", 3), ("2", 4)]
+    assert table.load(["c0"], {"c1": "id"}).rows() == [("1",), ("2",)]
+
+
+def test_no_rows_are_columns_of_text():
+    table = CsvTable.of("numbers", np.frombuffer(b"a,b\n1\n", np.uint8), ",")
+    assert table.load(["a", "b"], {"a": "id"}).schema == {"a": pl.String, "b": pl.String}

@@ -1,39 +1,85 @@
 """`shortlist check`: what a file holds, before anything is fitted on it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from shortlist.cli import lazy, screen
+from shortlist.cli.reading import keeping_rejects, write
 from shortlist.cli.work import working
 from shortlist.errors import ParameterError
 
 WITH_REJECTS = 1
+TABLES, VALUES, COLUMNS, LABELS, FORM = (
+    "Tables",
+    "What the values are",
+    "Columns and rows",
+    "Labels by a rule",
+    "How files are written",
+)
+
+
+def _option(metavar: str, text: str, panel: str) -> Any:
+    return typer.Option(metavar=metavar, help=text, rich_help_panel=panel)
 
 
 def check(
     files: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(metavar="FILES", help="The interactions; then, if you have them, items and users."),
     ],
-    items: Annotated[Path | None, typer.Option(metavar="FILE", help="What is known of the items.")] = None,
-    users: Annotated[Path | None, typer.Option(metavar="FILE", help="What is known of the users.")] = None,
+    items: Annotated[Path | None, _option("FILE", "What is known of the items.", TABLES)] = None,
+    users: Annotated[Path | None, _option("FILE", "What is known of the users.", TABLES)] = None,
+    impressions: Annotated[Path | None, _option("FILE", "What was shown to whom.", TABLES)] = None,
     kind: Annotated[
         str | None,
-        typer.Option(metavar="ratings|binary|events", help="What the values are; inferred if left out."),
+        _option("ratings|binary|events", "What the values are; inferred if left out.", VALUES),
     ] = None,
     scale: Annotated[
-        tuple[float, float] | None, typer.Option(metavar="LOW HIGH", help="The scale of the ratings.")
+        tuple[float, float] | None, _option("LOW HIGH", "The scale of the ratings.", VALUES)
     ] = None,
     positive_from: Annotated[
-        float | None, typer.Option(metavar="X", help="The rating from which on an event is positive.")
+        float | None, _option("X", "The rating from which on an event is positive.", VALUES)
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="ROLE=NAME", help="As in user_id=userId, or items.item_id=movieId; may be repeated."
+        _option("ROLE=NAME", "As in user_id=userId, or items.item_id=movieId; may be repeated.", COLUMNS),
+    ] = None,
+    context: Annotated[
+        list[str] | None,
+        _option("NAME", "A further column to keep with each event; may be repeated.", COLUMNS),
+    ] = None,
+    feature: Annotated[
+        list[str] | None,
+        _option(
+            "TABLE.NAME=KIND",
+            "As in items.genres=tags, or items.genres='tags:;' with their separator; may be repeated.",
+            COLUMNS,
         ),
+    ] = None,
+    duplicates: Annotated[
+        str, _option("keep|reject", "What becomes of rows that say the same as an earlier one.", COLUMNS)
+    ] = "keep",
+    earliest: Annotated[str | None, _option("TIME", "Reject earlier events.", COLUMNS)] = None,
+    latest: Annotated[str | None, _option("TIME", "Reject later events.", COLUMNS)] = None,
+    engaged: Annotated[
+        str | None, _option("RULE", "Which rows are engagements, as in 'watch_seconds >= 30'.", LABELS)
+    ] = None,
+    shown: Annotated[
+        str | None, _option("RULE", "Which rows are exposures, as in 'event == \"shown\"'.", LABELS)
+    ] = None,
+    within_hours: Annotated[
+        float | None, _option("HOURS", "How long after an exposure an engagement counts.", LABELS)
+    ] = None,
+    per: Annotated[
+        str | None, _option("pair|exposure", "What gets one label; pairs if left out.", LABELS)
+    ] = None,
+    delimiter: Annotated[str | None, _option("CHARACTER", "Between the columns of text files.", FORM)] = None,
+    encoding: Annotated[str | None, _option("NAME", "Of text files, such as windows-1252.", FORM)] = None,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep every rejected row, in a .csv, .jsonl or .parquet file."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -41,17 +87,29 @@ def check(
 
     Ends with status 0 when every row can be used, 1 when some were rejected, 2 when a file cannot be used at all.
     """
-    interactions, items, users = _sources(files, items, users)
-    with working(f"reading {interactions}"):
+    interactions, items_file, users_file = _sources(files, items, users)
+    rule = {"engaged": engaged, "shown": shown, "within_hours": within_hours, "per": per}
+    with working(f"reading {interactions}") as work, keeping_rejects(rejects, work):
         report = lazy.read.check(
             interactions,
-            items=items,
-            users=users,
+            items=items_file,
+            users=users_file,
+            impressions=impressions,
             kind=kind,
             scale=scale,
             positive_from=positive_from,
+            labels=_labels(rule),
             columns=_columns(column or []),
+            context=context or [],
+            features=_features(feature or []),
+            duplicates=duplicates,
+            earliest=earliest,
+            latest=latest,
+            delimiter=delimiter,
+            encoding=encoding,
         )
+        if rejects is not None:
+            write(report.rejects, rejects, work)
     if as_json:
         screen.write_json(report.to_values())
     else:
@@ -61,15 +119,20 @@ def check(
 
 
 def _sources(
-    files: list[Path], items: Path | None, users: Path | None
-) -> tuple[Path, Path | None, Path | None]:
+    files: list[str], items: Path | None, users: Path | None
+) -> tuple[str, str | Path | None, str | Path | None]:
     if len(files) > 3:
         raise ParameterError(f"at most three files: interactions, items and users; got {len(files)}")
     for place, option, given in ((1, "--items", items), (2, "--users", users)):
         if given is not None and len(files) > place:
             raise ParameterError(f"give {files[place]} or {option} {given}, not both")
     interactions, items_file, users_file = (*files, None, None)[:3]
-    return interactions, items or items_file, users or users_file  # type: ignore[return-value]
+    return str(interactions), items or items_file, users or users_file
+
+
+def _labels(rule: dict[str, Any]) -> Any:
+    given = {name: value for name, value in rule.items() if value is not None}
+    return lazy.labels.Labels(**given) if given else None
 
 
 def _columns(pairs: list[str]) -> dict[str, str | dict[str, str]] | None:
@@ -87,3 +150,16 @@ def _columns(pairs: list[str]) -> dict[str, str | dict[str, str]] | None:
         else:
             columns[role] = name
     return columns or None
+
+
+def _features(declared: list[str]) -> dict[str, dict[str, object]] | None:
+    """Return `--feature` as the argument `features` of `read`."""
+    features: dict[str, dict[str, object]] = {}
+    for entry in declared:
+        column, equals, spec = entry.rpartition("=")
+        table, dot, name = column.partition(".")
+        if not (equals and dot and table and name and spec):
+            raise ParameterError(f"--feature {entry}: write TABLE.NAME=KIND, as in items.genres=tags")
+        kind, colon, separator = spec.partition(":")
+        features.setdefault(table, {})[name] = {"kind": kind, "separator": separator} if colon else kind
+    return features or None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from shortlist import config, pipeline, registry
     from shortlist.cli import compilation, export
     from shortlist.config import rewriting
-    from shortlist.data import import_report, read
+    from shortlist.data import import_report, labels, read, reject_file
     from shortlist.experiments import baseline, charts, demo, evaluate, output_file
     from shortlist.experiments.tuning import tune, tuning
 
@@ -24,10 +24,12 @@ __all__ = [
     "evaluate",
     "export",
     "import_report",
+    "labels",
     "output_file",
     "pipeline",
     "read",
     "registry",
+    "reject_file",
     "rewriting",
     "tune",
     "tuning",
@@ -42,10 +44,12 @@ _HOME = {
     "evaluate": "shortlist.experiments.evaluate",
     "export": "shortlist.cli.export",
     "import_report": "shortlist.data.import_report",
+    "labels": "shortlist.data.labels",
     "output_file": "shortlist.experiments.output_file",
     "pipeline": "shortlist.pipeline",
     "read": "shortlist.data.read",
     "registry": "shortlist.registry",
+    "reject_file": "shortlist.data.reject_file",
     "rewriting": "shortlist.config.rewriting",
     "tune": "shortlist.experiments.tuning.tune",
     "tuning": "shortlist.experiments.tuning.tuning",

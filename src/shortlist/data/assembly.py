@@ -72,14 +72,13 @@ def _report(
     without = [side for side, _, _, rows, _ in sides if rows is not None]
     vocabularies = {side: ids for side, _, ids, _, _ in sides}
     reports = (events.report, events.impressions, *(rows and rows.report for rows in (item_rows, user_rows)))
-    repeats = _n_repeats(log)
     return ImportReport(
         tables=tuple(report for report in reports if report is not None),
         feedback=events.feedback,
         n_events=len(log),
         n_users=len(users),
         n_items=len(items),
-        repeats=repeats,
+        repeats=log.n_repeats,
         first=None if log.timestamp is None else int(log.timestamp[0]),
         last=log.now,
         id_kinds={side: ids.kind for side, ids in vocabularies.items()},
@@ -88,7 +87,7 @@ def _report(
             side: len(ids) - rows.ids.len() for side, _, ids, rows, _ in sides if rows is not None
         },
         assumed=events.assumed,
-        duplicates=count_duplicates(log) if repeats else 0,
+        duplicates=count_duplicates(log) if log.n_repeats else 0,
         examples={
             side: tuple(vocabularies[side].ids_of(unseen[side][:SHOWN_IDS]).to_list()) for side in without
         },
@@ -104,8 +103,3 @@ def _seen(index: NDArray[np.int32], n: int) -> NDArray[np.bool_]:
     seen = np.zeros(n, bool)
     seen[index] = True
     return seen
-
-
-def _n_repeats(log: Interactions) -> int:
-    pairs = pl.Series(log.user_idx).cast(pl.Int64) * log.n_items + pl.Series(log.item_idx).cast(pl.Int64)
-    return len(log) - pairs.n_unique()

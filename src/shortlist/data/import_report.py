@@ -44,7 +44,7 @@ class DataWarning(UserWarning):
 
 
 class NoUsableRowsError(DataError):
-    """Every row of a table was rejected; `report` is that of the table."""
+    """Every row of a table was rejected; `report` is that of the table, and has the rejects."""
 
     def __init__(self, message: str, report: TableReport) -> None:
         super().__init__(message)
@@ -70,6 +70,11 @@ class TableReport:
     columns: tuple[ColumnUse, ...]
     unused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def named_rejects(self) -> pl.DataFrame:
+        """Return the rejects after a column with the name of the table."""
+        return self.rejects.select(pl.lit(self.name).alias("table"), pl.all())
 
     @property
     def rows_rejected(self) -> int:
@@ -166,8 +171,7 @@ class ImportReport:
     @cached_property
     def rejects(self) -> pl.DataFrame:
         """Return the rejects of all tables: table, then the columns of `TableReport.rejects`."""
-        named = [table.rejects.select(pl.lit(table.name).alias("table"), pl.all()) for table in self.tables]
-        return pl.concat(named)
+        return pl.concat([table.named_rejects for table in self.tables])
 
     def summary(self) -> str:
         """Return one sentence that counts the rejected rows of each table, with the reasons."""

@@ -115,7 +115,7 @@ def test_a_save_killed_at_any_file_leaves_the_old_artifact(tmp_path):
                 os._exit(9)
             left -= 1
             replace(a, b)
-        artifacts.os.replace = dying
+        os.replace = dying
         arrays = {"a": np.zeros(5), "b": np.ones(7), "c": np.ones(9)}
         artifacts.write(sys.argv[1], State("New", {}, arrays), {})
     """)

@@ -45,11 +45,12 @@ def load(path: str | Path) -> Model | Pipeline:
     Every checksum is verified. Raises `ArtifactError` for a missing, truncated, altered or newer-format artifact.
     """
     state, _ = artifacts.read(path)
+    # Arrays and values are what was saved; but a program older or newer than this one may have saved others.
     try:
         if state.type == "Pipeline":
             return Pipeline.from_state(state, class_of)
         loaded: Model = class_of(state.type).from_state(state)
-    except (KeyError, TypeError, IndexError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"{path} was saved by another version of shortlist ({error!r}); fit again"
         ) from error

@@ -6,7 +6,8 @@ import pytest
 from cli.conftest import Run, Shop
 
 import shortlist as sl
-from shortlist.cli import saving, screen
+from shortlist.artifacts import folder
+from shortlist.cli import screen
 from shortlist.cli.work import Work
 from shortlist.models.fitting import Epoch
 
@@ -84,7 +85,7 @@ def test_out_must_not_be_a_file(shop: Shop, run: Run, below: str) -> None:
 def test_a_folder_closed_to_us_is_said_before_the_work(
     shop: Shop, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(saving.os, "access", lambda path, mode: path != tmp_path)
+    monkeypatch.setattr(folder.os, "access", lambda path, mode: path != tmp_path)
     result = run("fit", str(shop.folder / "none.toml"), "--out", str(tmp_path / "a" / "b"))
     assert result.exit_code == 2
     assert f"you may not write in {tmp_path}" in result.stderr

@@ -9,7 +9,6 @@ import typer
 from shortlist.cli import lazy, screen
 from shortlist.cli.lists import ShownLists
 from shortlist.cli.measures import STAR, quality_table
-from shortlist.cli.saving import require_savable
 from shortlist.cli.work import working
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show the whole way on MovieLens small: measured quality, then a list for one user with reasons."""
-    require_savable(out)
+    lazy.artifacts.require_writable(out)
     with working("starting") as work:
         found = lazy.demo.run(user, k, out, work.step)
         lists = ShownLists.of(found.shown, k, type(found.pipeline).__name__)

@@ -9,7 +9,6 @@ import typer
 from shortlist.cli import lazy, screen
 from shortlist.cli.evaluate import evaluation_arguments
 from shortlist.cli.reading import dataset_of
-from shortlist.cli.saving import require_savable
 from shortlist.cli.work import working
 from shortlist.errors import ParameterError
 
@@ -33,7 +32,7 @@ def fit(
 
     Its tables split and evaluate are for `shortlist evaluate`; here they are checked, and nothing is held back.
     """
-    require_savable(out)
+    lazy.artifacts.require_writable(out)
     with working(f"reading {config}") as work:
         configuration = lazy.config.read(config)
         evaluation_arguments(configuration)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from shortlist import config, pipeline, registry
+    from shortlist import artifacts, config, pipeline, registry
     from shortlist.cli import compilation, export
     from shortlist.config import rewriting
     from shortlist.data import import_report, labels, read, reject_file
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shortlist.experiments.tuning import tune, tuning
 
 __all__ = [
+    "artifacts",
     "baseline",
     "charts",
     "compilation",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "artifacts": "shortlist.artifacts",
     "baseline": "shortlist.experiments.baseline",
     "charts": "shortlist.experiments.charts",
     "compilation": "shortlist.cli.compilation",

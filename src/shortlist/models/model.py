@@ -319,6 +319,13 @@ class Model(ABC):
             setattr(model, name, value)
         model.seed_ = state.values["seed"]
         model.memory_ = memory or Memory.from_state(state.parts["memory"])
+        of_model = (model.known_users_.size, model.known_items_.size, model.listed_items_.size)
+        n_users, n_items = len(model.memory_.users), len(model.memory_.items)
+        if of_model != (n_users, n_items, n_items):
+            raise ArtifactError(
+                f"this {cls.__name__} is of {of_model[0]} users and {of_model[1]} items, its ids are {n_users} and "
+                f"{n_items}: fit again"
+            )
         return model
 
     @final

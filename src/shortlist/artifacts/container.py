@@ -2,15 +2,16 @@
 
 A folder holds `manifest.json` and one safetensors file an array, named by the SHA-256 of its content, so that equal
 arrays are stored once. Array files are written first; the manifest, replaced atomically, is the commit point: a
-save that is cut off leaves what was there before. Files that no manifest names any more are removed afterwards.
+save that fails or is cut off leaves what was there before, and who loads meanwhile gets the old artifact or the new,
+whole. Files that the manifest does not name are removed by the save, or by the next one where it was killed. The
+manifest has one form only, so that no byte of it can change unnoticed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,15 @@ import numpy as np
 import safetensors
 from safetensors.numpy import save as to_safetensors
 
+from shortlist.artifacts.folder import (
+    ARRAYS,
+    MANIFEST,
+    alone_in,
+    require_writable,
+    sync,
+    tidy,
+    write_whole,
+)
 from shortlist.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -28,8 +38,7 @@ if TYPE_CHECKING:
 
 FORMAT = "shortlist"
 FORMAT_VERSION = 1
-MANIFEST = "manifest.json"
-ARRAYS = "arrays"
+_RETRIES = 100
 
 
 @dataclass(frozen=True)
@@ -45,24 +54,37 @@ class State:
 def write(path: str | Path, state: State, info: Mapping[str, Any]) -> Path:
     """Save `state` under the folder `path` and return it; `info` (JSON values) is for people to read.
 
-    An artifact that is already there is replaced as a whole or, when writing fails, left as it was.
+    An artifact that is already there is replaced as a whole or, when writing fails, left as it was. Two processes that
+    save to one folder take turns; the last one's artifact stays.
     Raises `ArtifactError` when `path` is something else than an artifact or an empty folder, or cannot be written.
     """
     folder = Path(path)
-    _refuse_foreign(folder)
     try:
-        (folder / ARRAYS).mkdir(parents=True, exist_ok=True)
-        tree = _write_tree(folder, state)
-        document = {"format": FORMAT, "version": FORMAT_VERSION, "info": dict(info), "state": tree}
-        document["checksum"] = _checksum(document)
-        text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
-        _write_atomically(folder / MANIFEST, text.encode("utf-8", "surrogatepass"))
-        _remove_unnamed(folder, set(_files(tree)))
+        require_writable(folder)
+        with alone_in(folder):
+            _replace(folder, state, info)
     except OSError as error:
         raise ArtifactError(f"cannot save to {folder}: {error.strerror or error}") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ArtifactError(f"cannot save to {folder}: a value is not plain JSON ({error})") from error
     return folder
+
+
+def _replace(folder: Path, state: State, info: Mapping[str, Any]) -> None:
+    try:
+        tree = _write_tree(folder, state)
+        sync(folder / ARRAYS)
+        document = {"format": FORMAT, "version": FORMAT_VERSION, "info": dict(info), "state": tree}
+        write_whole(folder / MANIFEST, _text(document | {"checksum": _checksum(document)}))
+        sync(folder)
+        sync(folder.absolute().parent)
+    finally:
+        # What the manifest on the disk names, whichever it is: an interruption may come before or after its renewal.
+        if not (folder / MANIFEST).exists():
+            tidy(folder, set())
+        else:
+            with suppress(ArtifactError):  # damaged: which files are its own cannot be told
+                tidy(folder, set(_files(_manifest(folder)["state"])))
 
 
 def read(path: str | Path) -> tuple[State, dict[str, Any]]:
@@ -72,22 +94,15 @@ def read(path: str | Path) -> tuple[State, dict[str, Any]]:
     """
     folder = Path(path)
     document = _manifest(folder)
-    return _read_tree(folder, document["state"]), document["info"]
-
-
-def _refuse_foreign(folder: Path) -> None:
-    if folder.is_file():
-        raise ArtifactError(f"{folder} is a file; an artifact is a folder: give another path")
-    if folder.is_dir() and not (folder / MANIFEST).exists():
-        foreign = [
-            entry.name
-            for entry in folder.iterdir()
-            if entry.name != ARRAYS and not entry.name.startswith(".")
-        ]
-        if foreign:
-            raise ArtifactError(
-                f"{folder} holds other files ({foreign[0]}) and no {MANIFEST}; give a new or empty folder"
-            )
+    for _ in range(_RETRIES):
+        try:
+            return _read_tree(folder, document["state"]), document["info"]
+        except ArtifactError:
+            # A save that ended meanwhile has removed the files of the old manifest: then there is a new one.
+            before, document = document, _manifest(folder)
+            if document == before:
+                raise
+    raise ArtifactError(f"{folder} was saved anew {_RETRIES} times while it was read; try again")
 
 
 def _write_tree(folder: Path, state: State) -> dict[str, Any]:
@@ -102,27 +117,8 @@ def _write_array(folder: Path, array: NDArray[Any]) -> dict[str, Any]:
     target = folder / ARRAYS / f"{digest}.safetensors"
     # A file of that name from an earlier save is trusted only if it still holds what its name says.
     if not target.exists() or hashlib.sha256(target.read_bytes()).hexdigest() != digest:
-        _write_atomically(target, content)
+        write_whole(target, content)
     return {"sha256": digest, "shape": list(array.shape), "dtype": str(array.dtype)}
-
-
-def _write_atomically(target: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _remove_unnamed(folder: Path, named: set[str]) -> None:
-    for entry in (folder / ARRAYS).iterdir():
-        if entry.name not in named:
-            entry.unlink(missing_ok=True)
 
 
 def _files(tree: Mapping[str, Any]) -> Iterator[str]:
@@ -139,27 +135,50 @@ def _manifest(folder: Path) -> dict[str, Any]:
             f"no artifact at {folder}: {MANIFEST} is missing; save one there with `save` or `fit`"
         )
     try:
-        document = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
-    except ValueError as error:
+        content = path.read_bytes()
+        document: dict[str, Any] = json.loads(content.decode("utf-8", "surrogatepass"))
+        checksum, text = _checksum(document), _text(document)
+    except OSError as error:
+        raise ArtifactError(f"cannot read {path}: {error.strerror or error}") from error
+    except (AttributeError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} is damaged ({error}); restore it or fit again") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    if document.get("format") != FORMAT:
         raise ArtifactError(f"{path} is not a shortlist artifact")
     version = document.get("version")
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise ArtifactError(
             f"{path} has format version {version}, this program reads up to {FORMAT_VERSION}: upgrade shortlist"
         )
-    if document.get("checksum") != _checksum(document):
+    if document.get("checksum") != checksum or text != content:
         raise ArtifactError(
             f"{path} was altered after it was saved (its checksum differs); restore it or fit again"
         )
+    if not (_is_tree(document.get("state")) and isinstance(document.get("info"), dict)):
+        raise ArtifactError(f"{path} is not laid out as shortlist lays it out; fit again")
     return document
+
+
+def _is_tree(tree: object) -> bool:
+    match tree:
+        case {"type": str(), "values": dict(), "arrays": dict(arrays), "parts": dict(parts)}:
+            named = (
+                isinstance(entry, dict) and isinstance(entry.get("sha256"), str) for entry in arrays.values()
+            )
+            return all(named) and all(_is_tree(part) for part in parts.values())
+    return False
 
 
 def _checksum(document: Mapping[str, Any]) -> str:
     content = {key: value for key, value in document.items() if key != "checksum"}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _text(document: Mapping[str, Any]) -> bytes:
+    """Return the one form of the manifest."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 def _read_tree(folder: Path, tree: Mapping[str, Any]) -> State:

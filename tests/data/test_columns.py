@@ -84,12 +84,54 @@ def test_the_id_of_a_feature_table_may_be_called_id():
         ({"user_id": 3}, "must be the name of a column, got 3"),
         ({"user_id": "a", "item_id": "a"}, "one column is given two roles"),
         ({"items": {"user_id": "a"}}, r"must be \{\"item_id\": name of its id column\}"),
+        (
+            {"impressions": {"value": "a"}},
+            r"must be a table of user_id, item_id, timestamp → name of a column",
+        ),
+        ({"impression": {}}, "no role 'impression', did you mean 'impressions'"),
         ({"users": "a"}, r"must be \{\"user_id\": name of its id column\}"),
     ],
 )
 def test_a_wrong_map_says_what_is_right(columns, message):
     with pytest.raises(ParameterError, match=message):
         ColumnMap.of(columns)
+
+
+def test_a_missing_column_says_both_ways_of_naming_it():
+    with pytest.raises(DataError, match=r"columns=\{\"item_id\": …\} \(--column item_id=…\)"):
+        roles(["user", "thing", "stars"])
+    with pytest.raises(DataError, match=r"\(--column items.item_id=…\)"):
+        find_id("goods.csv", "items", ["ref", "title"], None)
+
+
+def test_a_delimiter_in_the_names_is_pointed_at():
+    with pytest.raises(DataError, match=r"There is ';' in the names: is it the delimiter\? delimiter=';'"):
+        roles(["user;item;rating", "comment"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "table"),
+    [(["movieId", "title", "genres"], "items"), (["user_id", "age"], "users"), (["id", "title"], "items")],
+)
+def test_a_feature_table_given_as_events_is_told_so(columns, table):
+    with pytest.raises(
+        DataError, match=f"This looks like a table of {table}, one row each: give it as {table}=…"
+    ):
+        roles(columns)
+
+
+def test_events_without_one_of_the_ids_are_not_taken_for_features():
+    with pytest.raises(DataError) as caught:
+        roles(["who", "movieId", "rating", "timestamp"])
+    assert "looks like a table" not in str(caught.value)
+
+
+def test_impressions_are_mapped_as_the_events_where_they_have_the_column():
+    names = ColumnMap.of(
+        {"user_id": "who", "timestamp": "when", "value": None, "impressions": {"timestamp": "at"}}
+    )
+    assert names.of_impressions(["who", "item", "at"]) == {"user_id": "who", "value": None, "timestamp": "at"}
+    assert names.of_impressions(["user", "item", "at"]) == {"value": None, "timestamp": "at"}
 
 
 def test_names_are_compared_without_case_spaces_and_punctuation():

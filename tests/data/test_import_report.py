@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from shortlist.data.import_report import DataWarning
+from shortlist.data.import_report import DataWarning, NoUsableRowsError
 from shortlist.data.read import check, read
+from shortlist.errors import DataError
 
 
 @pytest.fixture
@@ -61,6 +62,86 @@ def test_the_text_says_it_all(report):
         "values: ratings from 0.5 to 5, positive from 4",
     ):
         assert part in text
+
+
+def test_every_reason_says_what_to_do(report):
+    text = report.to_text()
+    for part in (
+        "1 × missing id (every event needs its user and item)",
+        "1 × value off the scale (declare the whole scale, scale=(lowest, highest), or correct the values)",
+        "1 × wrong number of fields (put fields that hold the delimiter in quotes, or give another delimiter)",
+        "1 × unparsable timestamp (write times as ISO 8601",
+    ):
+        assert part in text
+
+
+def test_ids_of_feature_rows_without_events_are_shown(tmp_path):
+    events, movies = tmp_path / "events.csv", tmp_path / "movies.csv"
+    events.write_text("user,item\nann,1\n")
+    movies.write_text("item,title\n" + "".join(f"{n},x\n" for n in range(1, 10)))
+    report = check(events, items=movies)
+    assert report.without_events == {"items": 8}
+    assert report.examples == {"items": (2, 3, 4, 5, 6)}
+    assert "items with features and without events: 8, such as 2, 3, 4, 5, 6" in report.to_text()
+    assert report.to_values()["examples"] == {"items": [2, 3, 4, 5, 6]}
+    assert "are the ids of both tables the same?" not in report.to_text()
+
+
+def test_tables_whose_ids_never_meet_are_questioned(tmp_path):
+    events, movies = tmp_path / "events.csv", tmp_path / "movies.csv"
+    events.write_text("user,item\nann,1\nbob,2\n")
+    movies.write_text("item,title\ntt1,x\ntt2,y\n")
+    text = check(events, items=movies).to_text()
+    assert "items with events and without features: 2" in text
+    assert "no id of the items with events has features: are the ids of both tables the same?" in text
+
+
+def test_swapped_tables_are_told_apart(tmp_path):
+    events, movies = tmp_path / "events.csv", tmp_path / "movies.csv"
+    events.write_text("userId,movieId,rating\n1,2,3\n")
+    movies.write_text("movieId,title\n2,Two\n")
+    with pytest.raises(
+        DataError,
+        match=r"movies.csv has no columns of both users and items \(movieId, title\), and .*"
+        r"events.csv, given as items, has: are they swapped\?",
+    ):
+        check(movies, items=events)
+
+
+def test_events_given_as_features_are_questioned(tmp_path):
+    events = tmp_path / "events.csv"
+    events.write_text("userId,movieId,rating\n" + "".join(f"{n},7,3\n" for n in range(9)))
+    (table,) = check(events, items=events, kind="events").tables[1:]
+    assert table.reasons == {"an earlier row has this id": 8}
+    assert table.notes[-1] == (
+        "most ids repeat, and the column userId looks like that of users: are these the events, and no table of items?"
+    )
+
+
+def test_ratings_with_a_decimal_comma_are_named_so(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text("user;item;rating\n1;2;4,5\n1;3;five\n1;4;3,0\n")
+    with pytest.raises(NoUsableRowsError) as caught:
+        check(path, delimiter=";", kind="ratings")
+    assert str(caught.value).split("\n") == [
+        f"{path}: none of the 3 rows can be used: 2 × value has a decimal comma, 1 × unparsable value",
+        "  row 1 (line 2), column rating: value has a decimal comma: '4,5'",
+        "  row 2 (line 3), column rating: unparsable value: 'five'",
+        "  row 3 (line 4), column rating: value has a decimal comma: '3,0'",
+        "value has a decimal comma: write 4.5, not 4,5, and 1234, not 1,234",
+        "unparsable value: write values as numbers, such as 4.5",
+    ]
+
+
+def test_a_rejected_number_is_shown_as_it_was_written(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text(
+        "user,item,rating,timestamp\n1,2,4,1600000000\n1,2,09.50,1600000000\n1,3,3,0001600000000\n"
+    )
+    rejects = check(path, scale=(1, 5)).rejects
+    assert rejects.select("row", "line", "value", "record").rows() == [
+        (2, 3, "09.50", "1,2,09.50,1600000000")
+    ]
 
 
 def test_long_lists_of_rejects_are_cut_in_the_text_only(tmp_path):

@@ -170,6 +170,13 @@ def find_id(name: str, table: TableRole, columns: Sequence[str], mapped: str | N
     return use
 
 
+def find_other_id(table: TableRole, columns: Sequence[str]) -> str | None:
+    """Return the column by which the rows of a feature table would name the other side, as events do; None without."""
+    role: Role = "user_id" if ID_OF[table] == "item_id" else "item_id"
+    use = _recognise(columns, role, SPELLINGS[role], set())
+    return None if use is None else use.column
+
+
 def require_not_swapped(interactions: Table, features: Mapping[TableRole, Table], names: ColumnMap) -> None:
     """Raise `DataError` where a feature table has the columns of events and `interactions` has not.
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Literal = float | str | bool
 
 TOKEN = re.compile(
-    r"""\s*(?:(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?!\w))|(?P<text>"[^"]*"|'[^']*')|(?P<name>[^\W\d][\w.]*)"""
+    r"""\s*(?:(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))|(?P<text>"[^"]*"|'[^']*')|(?P<name>[^\W\d][\w.]*)"""
     r"""|`(?P<quoted>[^`]+)`|(?P<mark>==|!=|<=|>=|[<>()\[\],]))"""
 )
 COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, get_args
 import polars as pl
 
 from shortlist.data.cells import TEXT, is_missing, is_numeric_text, screen_ids, settle_ids, to_numbers
-from shortlist.data.columns import ColumnUse, TableRole, find_id, nearest, plain, require_column
+from shortlist.data.columns import (
+    ColumnUse,
+    TableRole,
+    find_id,
+    find_other_id,
+    nearest,
+    plain,
+    require_column,
+)
 from shortlist.data.features import DTYPES, ID, FeatureKind
 from shortlist.data.import_report import TableReport, require_rows
 from shortlist.data.rejects import Screening
@@ -119,7 +127,10 @@ def read_features(
     columns = [_read_feature(table.name, frame[c], spec, screening) for c, spec in specs.items()]
     # Among the rows still good, so that a rejected row does not shadow a good one of the same id.
     among = ids.set(pl.Series(~screening.keep), None)
+    n_usable = int(screening.keep.sum())
     screening.reject(~among.is_first_distinct(), use.column, ids, "an earlier row has this id")
+    if 2 * int(screening.keep.sum()) < n_usable:
+        notes += _doubts(table, role, use.column)
     uses = [_use(column, spec) for column, spec in specs.items()]
     report = TableReport(
         table.name,
@@ -135,6 +146,16 @@ def read_features(
     kinds = {column: spec.kind for column, spec in specs.items() if spec.kind is not None}
     features = pl.DataFrame([screening.kept(column) for column in columns])
     return FeatureRows(settle_ids(screening.kept(ids), table.textual), features, kinds, report)
+
+
+def _doubts(table: Table, role: TableRole, id_column: str) -> list[str]:
+    # Events given in place of features repeat their ids and have those of the other side.
+    other = find_other_id(role, [column for column in table.columns if column != id_column])
+    if other is None:
+        return []
+    side = "users" if role == "items" else "items"
+    doubt = f"most ids repeat, and the column {other} looks like that of {side}"
+    return [f"{doubt}: are these the events, and no table of {role}?"]
 
 
 def _settle_specs(

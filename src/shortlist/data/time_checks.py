@@ -135,7 +135,7 @@ def _reject_other_units(column: pl.Series, times: Times, limits: TimeLimits, scr
         doubtful |= screening.keep & times.readable & (moments != 0) & (np.abs(moments) < SINCE_1973)
     at = np.flatnonzero(doubtful)
     proper = moments[screening.keep & ~doubtful] if at.size else moments[:0]
-    proper = proper[proper <= limits.last]
+    proper = proper[(proper <= limits.last) & (proper != 0)]
     if not proper.size:
         return
     bounds = int(proper.min()) - YEAR, int(proper.max()) + YEAR

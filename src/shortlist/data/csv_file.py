@@ -10,7 +10,6 @@ decided later, over a whole column, so that an id such as 007 survives.
 from __future__ import annotations
 
 import codecs
-import mmap
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +21,7 @@ import polars as pl
 from shortlist.data.csv_numbers import read_numbers
 from shortlist.data.csv_survey import AFTER, END, FORM, LINE, ROW, START, Survey
 from shortlist.data.rejects import Places, joined, no_rejects, rejects_of
+from shortlist.data.text_bytes import as_utf8, bytes_at, require_utf8
 from shortlist.errors import DataError, ParameterError
 from shortlist.kernels.csv_records import CR, LF, RAGGED, UNBALANCED, UNCLOSED, UNUSUAL, next_record
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 REASONS = {RAGGED: "wrong number of fields", UNBALANCED: "unbalanced quotes"}
 OTHER_DELIMITERS = (";", "\t", "|", ",", "::")
-UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 LOOKED_AT = 1 << 24  # bytes that show which line ends a file has
 
 
@@ -62,40 +61,36 @@ class CsvTable:
         Raises `DataError` for a file that is missing, empty, not UTF-8, without rows, or separated otherwise.
         Cost: O(bytes), without holding the file in memory.
         """
-        data, mapped = _bytes_of(path)
-        return cls._of(str(path), data, delimiter, path if mapped else None)
+        data, same = bytes_at(path)
+        text = as_utf8(str(path), data, None)
+        return cls.of(str(path), text, delimiter, path if same and text is data else None)
 
     @classmethod
-    def of(cls, name: str, data: NDArray[np.uint8], delimiter: str) -> CsvTable:
+    def of(cls, name: str, data: NDArray[np.uint8], delimiter: str, path: Path | None = None) -> CsvTable:
         """Return the table in `data` uint8[bytes], UTF-8, which `name` names in messages.
 
-        `data` is not copied and must not change. Raises as `open`.
+        `data` is not copied and must not change; `path` is a file with the same bytes, where there is one.
+        Raises as `open`.
         """
-        return cls._of(name, data, delimiter, None)
-
-    @classmethod
-    def _of(cls, name: str, data: NDArray[np.uint8], delimiter: str, path: Path | None) -> CsvTable:
         if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
             raise ParameterError(
                 f"delimiter={delimiter!r} must be one ASCII character other than a quote or line end"
             )
-        if data[:2].tobytes() in UTF16_BOMS:
-            raise DataError(f"{name} is encoded as UTF-16; save it as UTF-8")
         data, changed = _with_line_feeds(data)
         begin = _after_blank_lines(data)
         if begin >= data.size:
-            _require_utf8(name, data, 0, data.size)
+            require_utf8(name, data, 0, data.size)
             raise DataError(f"{name}: the file is empty; expected a header line and rows")
         header_line = 1 + int(np.count_nonzero(data[:begin] == LF))
         end, body, form, lines = next_record(data, begin, ord(delimiter), 0)
         if form in (UNBALANCED, UNCLOSED):
-            _require_utf8(name, data, 0, data.size)
+            require_utf8(name, data, 0, data.size)
             raise DataError(f"{name}, line {header_line}: the quotes of the header do not close")
-        _require_utf8(name, data, 0, body)
+        require_utf8(name, data, 0, body)
         columns = _cells(data[begin:end], delimiter)
         survey = Survey.of(data, body, header_line + lines, ord(delimiter), len(columns))
         for start, stop in survey.not_ascii:
-            _require_utf8(name, data, start, stop)
+            require_utf8(name, data, start, stop)
         _require_header(name, columns, delimiter)
         if survey.n_records == 0:
             raise DataError(f"{name}: there is a header ({', '.join(columns)}) and no row below it")
@@ -110,7 +105,7 @@ class CsvTable:
             found = irregular[irregular[:, FORM] == form]
             texts = self._texts(found[:, [START, END]])
             places = Places(found[:, ROW].copy(), found[:, LINE].copy())
-            parts.append(rejects_of(places, None, texts, reason))
+            parts.append(rejects_of(places, None, texts, reason, texts))
         return joined(parts)
 
     @property
@@ -189,20 +184,6 @@ class CsvTable:
         return b"".join([*parts, view[begin:]])
 
 
-def _bytes_of(path: Path) -> tuple[NDArray[np.uint8], bool]:
-    # And whether a second reader would find the same bytes at `path`.
-    try:
-        with path.open("rb") as file:
-            # A pipe cannot be mapped, and an empty file neither.
-            mapped = path.is_file() and path.stat().st_size > 0
-            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if mapped else file.read()
-    except FileNotFoundError as error:
-        raise DataError(f"there is no file {path}; check the path") from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    return np.frombuffer(content, np.uint8), mapped
-
-
 def _with_line_feeds(data: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bool]:
     # The bytes as kernels want them, and whether they were changed.
     if data.ctypes.data % 8:
@@ -213,19 +194,6 @@ def _with_line_feeds(data: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bool]:
     data = data.view()
     data.flags.writeable = False
     return data, False
-
-
-def _require_utf8(name: str, data: NDArray[np.uint8], start: int, stop: int) -> None:
-    # Both at a line's end, so that no character is cut.
-    try:
-        data[start:stop].tobytes().decode()
-    except UnicodeDecodeError as error:
-        at = start + error.start
-        line = 1 + int(np.count_nonzero(data[:at] == LF))
-        raise DataError(
-            f"{name}, line {line}: byte 0x{data[at]:02x} is not UTF-8; the file seems to be in another encoding, "
-            f"such as Windows-1252: save it as UTF-8 (iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW)"
-        ) from error
 
 
 def _after_blank_lines(data: NDArray[np.uint8]) -> int:

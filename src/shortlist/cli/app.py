@@ -11,6 +11,7 @@ from shortlist.cli.demo import demo
 from shortlist.cli.evaluate import evaluate
 from shortlist.cli.failures import Commands
 from shortlist.cli.fit import fit
+from shortlist.cli.init import init
 from shortlist.cli.recommend import recommend
 from shortlist.cli.similar import similar
 from shortlist.cli.tune import tune
@@ -23,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, check, fit, recommend, similar, evaluate, tune):
+for command in (demo, check, init, fit, recommend, similar, evaluate, tune):
     app.command()(command)
 
 

@@ -99,9 +99,9 @@ def check(
             scale=scale,
             positive_from=positive_from,
             labels=_labels(rule),
-            columns=_columns(column or []),
+            columns=columns_of(column or []),
             context=context or [],
-            features=_features(feature or []),
+            features=features_of(feature or []),
             duplicates=duplicates,
             earliest=earliest,
             latest=latest,
@@ -135,7 +135,7 @@ def _labels(rule: dict[str, Any]) -> Any:
     return lazy.labels.Labels(**given) if given else None
 
 
-def _columns(pairs: list[str]) -> dict[str, str | dict[str, str]] | None:
+def columns_of(pairs: list[str]) -> dict[str, str | dict[str, str]] | None:
     """Return `--column` as the argument `columns` of `read`: items.item_id=movieId is {"items": {"item_id": …}}."""
     columns: dict[str, str | dict[str, str]] = {}
     for pair in pairs:
@@ -152,7 +152,7 @@ def _columns(pairs: list[str]) -> dict[str, str | dict[str, str]] | None:
     return columns or None
 
 
-def _features(declared: list[str]) -> dict[str, dict[str, object]] | None:
+def features_of(declared: list[str]) -> dict[str, dict[str, object]] | None:
     """Return `--feature` as the argument `features` of `read`."""
     features: dict[str, dict[str, object]] = {}
     for entry in declared:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from shortlist import artifacts, config, pipeline, registry
     from shortlist.cli import compilation, export
-    from shortlist.config import rewriting
+    from shortlist.config import discovery, rewriting, template
     from shortlist.data import import_report, labels, read, reject_file
     from shortlist.experiments import baseline, charts, demo, evaluate, output_file
     from shortlist.experiments.tuning import tune, tuning
@@ -22,6 +22,7 @@ __all__ = [
     "compilation",
     "config",
     "demo",
+    "discovery",
     "evaluate",
     "export",
     "import_report",
@@ -32,6 +33,7 @@ __all__ = [
     "registry",
     "reject_file",
     "rewriting",
+    "template",
     "tune",
     "tuning",
 ]
@@ -43,6 +45,7 @@ _HOME = {
     "compilation": "shortlist.cli.compilation",
     "config": "shortlist.config",
     "demo": "shortlist.experiments.demo",
+    "discovery": "shortlist.config.discovery",
     "evaluate": "shortlist.experiments.evaluate",
     "export": "shortlist.cli.export",
     "import_report": "shortlist.data.import_report",
@@ -53,6 +56,7 @@ _HOME = {
     "registry": "shortlist.registry",
     "reject_file": "shortlist.data.reject_file",
     "rewriting": "shortlist.config.rewriting",
+    "template": "shortlist.config.template",
     "tune": "shortlist.experiments.tuning.tune",
     "tuning": "shortlist.experiments.tuning.tuning",
 }

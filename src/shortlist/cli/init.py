@@ -1,0 +1,130 @@
+"""`shortlist init`: a configuration file for the files at hand."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shortlist.cli import lazy, screen
+from shortlist.cli.check import columns_of, features_of
+from shortlist.cli.work import working
+from shortlist.errors import ParameterError
+
+if TYPE_CHECKING:
+    from shortlist.config.discovery import Discovery
+
+DEFAULT_OUT = Path("shortlist.toml")
+
+
+def init(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE…", help="The interactions and, if you have them, items and users; in any order."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="CONFIG.toml", help="The file that is written.")] = DEFAULT_OUT,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace CONFIG.toml where it is there already.")
+    ] = False,
+    items: Annotated[Path | None, typer.Option(metavar="FILE", help="What is known of the items.")] = None,
+    users: Annotated[Path | None, typer.Option(metavar="FILE", help="What is known of the users.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(metavar="ratings|binary|events", help="What the values are; inferred if left out."),
+    ] = None,
+    scale: Annotated[
+        tuple[float, float] | None, typer.Option(metavar="LOW HIGH", help="The scale of the ratings.")
+    ] = None,
+    positive_from: Annotated[
+        float | None, typer.Option(metavar="X", help="The rating from which on an event is positive.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE=NAME", help="As in user_id=userId, or items.item_id=movieId; may be repeated."
+        ),
+    ] = None,
+    feature: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TABLE.NAME=KIND", help="As in items.genres=tags; may be repeated."),
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(metavar="CHARACTER", help="Between the columns; found if left out.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of text files, such as windows-1252.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Look at your files and write a commented CONFIG.toml that fit and evaluate take as it stands.
+
+    Which file is which, its delimiter, what the values mean, the kinds of the features and a split that suits
+    the data are found out and said; correct in the file what is not so.
+    """
+    _require_free(out, force=force)
+    with working(f"reading {', '.join(files)}") as work:
+        found = lazy.discovery.discover(
+            files,
+            items=items,
+            users=users,
+            kind=kind,
+            scale=scale,
+            positive_from=positive_from,
+            columns=columns_of(column or []),
+            features=features_of(feature or []),
+            delimiter=delimiter,
+            encoding=encoding,
+        )
+        text = lazy.template.template(found, out.parent, lazy.evaluate.evaluate, lazy.tune.tune)
+        if not found.report.ok:
+            work.note(f"note: {found.report.summary()}")
+        lazy.output_file.write_atomically(out, text.encode())
+    if as_json:
+        screen.write_json(_values(found, out))
+        return
+    console = screen.results()
+    for line in (
+        *found.report.to_text().splitlines(),
+        "",
+        *_decisions(found),
+        "",
+        f"wrote {out}",
+        *_next(out),
+    ):
+        console.print(line, soft_wrap=True)
+
+
+def _require_free(out: Path, *, force: bool) -> None:
+    lazy.output_file.require_writable(out)
+    if out.exists() and not force:
+        raise ParameterError(f"{out} is there already; --force replaces it, --out names another file")
+
+
+def _decisions(found: "Discovery") -> list[str]:
+    lines = [f"{role}: {source}" for role, source in found.sources.items()]
+    if "delimiter" in found.given:
+        lines.append(f"delimiter: {found.given['delimiter']!r}")
+    report = found.report
+    share = report.repeats / max(report.n_events, 1)
+    if found.repeats:
+        lines.append(f"repeats: yes, {share:.0%} of the events repeat an earlier one; they are measured too")
+    elif report.repeats:
+        lines.append(f"repeats: no; {share:.0%} of the events repeat an earlier one")
+    return [*lines, f"split: {found.cut.kind}, since {found.cut.why}"]
+
+
+def _next(out: Path) -> list[str]:
+    folder = out.with_suffix("")
+    return [f"next: shortlist evaluate {out}", f"      shortlist fit {out} --out {folder.name}.fitted"]
+
+
+def _values(found: "Discovery", out: Path) -> dict[str, Any]:
+    return {
+        "written": str(out),
+        "sources": {role: str(source) for role, source in found.sources.items()},
+        "delimiter": found.given.get("delimiter"),
+        "repeats": found.repeats,
+        "split": {"kind": found.cut.kind, "why": found.cut.why},
+        "report": found.report.to_values(max_rejects=10),
+    }

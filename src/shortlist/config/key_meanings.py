@@ -1,0 +1,141 @@
+"""What each key of a configuration file does, in a few words: the comments of the file that `shortlist init` writes.
+
+NAME_KEYS are the keys of a table in order; NAME_SHOWN are examples for those whose default a file cannot hold.
+"""
+
+from __future__ import annotations
+
+from shortlist.config.arguments import SEED
+
+DATA_KEYS = {
+    "interactions": "who did what; paths are relative to this file",
+    "items": "what is known of the items",
+    "users": "what is known of the users",
+    "kind": "ratings | binary (labels 1 and 0) | events (purchases, plays)",
+    "scale": "lowest and highest rating, AS OBSERVED: correct it if the scale is wider",
+    "positive_from": "from this rating on an item counts as liked",
+    "columns": "role = the column that plays it",
+    "features": "numeric | categorical | tags | text | time | ignore",
+    "repeats": "people come back to the same items: repeats are measured too",
+    "duplicates": '"reject" drops rows that say the same as an earlier one',
+    "delimiter": "between the columns of text files; a comma, and a tab in .tsv files, if left out",
+    "encoding": "of text files; UTF-8 if left out",
+    "context": "further columns of the interactions to keep",
+    "earliest": "earlier events are rejected",
+    "latest": "later events are rejected",
+    "labels": "a rule that makes labels 1 and 0 of the rows",
+    "impressions": "what was shown to whom, for labels",
+    "name": "of the data, in reports; the name of the file if left out",
+}
+DATA_SHOWN = {
+    "items": "items.csv",
+    "users": "users.csv",
+    "scale": [1, 5],
+    "positive_from": 4,
+    "columns": {"user_id": "customer"},
+    "features": {"items": {"genres": {"kind": "tags", "separator": "|"}}},
+    "delimiter": ";",
+    "encoding": "windows-1252",
+    "earliest": "2001-01-01",
+    "latest": "2100-01-01",
+    "labels": {"engaged": "watch_seconds >= 30"},
+    "impressions": "shown.csv",
+    "name": "shop",
+}
+SPLIT_KEYS: dict[str, dict[str, str]] = {
+    "global_time": {
+        "fraction": "share of the events that test: the last ones",
+        "at": "or the moment of the cut",
+    },
+    "leave_last_out": {
+        "fraction": "share of each user's events that test: the last ones",
+        "n": "or this many of each user",
+    },
+    "random": {
+        "fraction": "share of the events that test",
+        SEED: "of the draw; the seed above if left out",
+    },
+}
+SPLIT_SHOWN = {"at": "2024-01-01", "n": 1, SEED: 0}
+WALS_KEYS = {
+    "dim": "length of the vectors: more is better until data runs out",
+    "unobserved_weight": "of what a user has not touched, against 1 for what was liked",
+    "reg": "penalty on the vectors",
+    "reg_exponent": "1: penalise in proportion to activity, 0: everybody alike",
+    "alpha": "weight of a like: 1 + alpha * its value",
+    "unobserved": '"all" or "complement": whether that weight is on what was liked too',
+    "n_epochs": "rounds of solving items, then users",
+    "refit_epochs": "rounds when a fit starts from an earlier model",
+    "init_std": "spread of the random start",
+}
+POPULARITY_KEYS = {
+    "by": "count | decayed (lately) | mean (of the values)",
+    "half_life_days": "decayed: after so many days a like counts half",
+    "shrinkage": "mean: towards the mean of all, in ratings",
+}
+BUY_AGAIN_KEYS = {
+    "half_life_days": "after so many days a choice counts half",
+    "repeat_rates": "weigh by how willingly people come back to an item",
+    "shrinkage": "of that rate towards the rate of all items, in people",
+}
+FACTORIZATION_KEYS = {
+    "dim": "length of the vectors",
+    "reg": "penalty on the vectors",
+    "bias_reg": "penalty on the biases",
+    "reg_exponent": "1: penalise in proportion to activity, 0: everybody alike",
+    "item_bias": "learn how much better an item is than its mean says",
+    "mean_shrinkage": "of an item's mean towards the mean of all, in ratings",
+    "solver": "als | sgd | adam",
+    "n_epochs": "as suits the solver if left out",
+    "refit_epochs": "rounds when a fit starts from an earlier model, likewise",
+    "learning_rate": "likewise; als has none",
+    "tol": "stop where the error falls by less",
+    "init_std": "spread of the random start",
+    "min_ratings": "items with fewer ratings are on no list",
+}
+FACTORIZATION_SHOWN = {"n_epochs": 6, "refit_epochs": 2, "learning_rate": 0.05, "tol": 0.001}
+NEAREST_KEYS = {
+    "model": "whose best items are proposed",
+    "k": "how many are proposed",
+    "name": "in traces, where two sources are of one type",
+}
+RELATED_KEYS = {
+    "model": "whose item vectors are compared",
+    "recent": "from how many of the user's last liked items",
+    "per_item": "how many similar items of each",
+    "measure": "cosine | dot | euclidean",
+    "name": "in traces",
+}
+POPULAR_KEYS = {
+    "k": "how many are proposed",
+    "model": "what is popular; also what unknown users get",
+    "name": "in traces",
+}
+SCORER_KEYS = {"model": "whose scores order the candidates", "name": "in traces"}
+EVALUATE_KEYS = {
+    "k": "length of the lists",
+    "exclude_seen": "false: lists and truth hold seen items too; both ways are measured where repeats = true",
+    "baseline": "a model to compare with; the best popularity if left out",
+    "diversity_by": "feature that the variety of a list is measured with; the first tags if left out",
+    "n_bootstrap": "resamples behind the intervals, 0 for none",
+    "level": "of the intervals",
+    "block_users": "asked for at a time: bounds memory, changes no result",
+    SEED: "of the resamples; the seed above if left out",
+}
+EVALUATE_SHOWN = {"exclude_seen": True, "baseline": "popular", "diversity_by": "genres", SEED: 0}
+TUNE_KEYS = {
+    "metric": "ndcg | recall | recall_capped | precision | map | mrr | hit_rate | rmse | mae",
+    "trials": "how many are tried in all",
+    "timeout_minutes": "no trial begins after so long",
+    "pruning": "give up early what falls behind",
+    "k": "as in [evaluate] if left out",
+    "exclude_seen": "as in [evaluate] if left out",
+    "space": "what is searched; the parameters that matter most if left out",
+    SEED: "of the search; the seed above if left out",
+}
+TUNE_SHOWN = {
+    "timeout_minutes": 60,
+    "exclude_seen": True,
+    "space": {"models.taste.dim": {"low": 8, "high": 64, "log": True}},
+    SEED: 0,
+}

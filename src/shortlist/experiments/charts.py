@@ -119,6 +119,7 @@ def theme(ink: str = "#1d2126", paper: str | None = "#ffffff") -> dict[str, Any]
         "font": "Liberation Sans, Segoe UI, Roboto, Helvetica, Arial, DejaVu Sans, sans-serif",
         "view": {"stroke": None},
         "axis": {**faint, **text, "tickOpacity": 0.5, "titleFontWeight": "normal", "labelLimit": 320},
+        "axisX": {"labelFlush": False},
         "legend": {**text, "labelLimit": 320, "titleFontWeight": "bold"},
         "header": {**text, "labelFontSize": 13, "labelFontWeight": "bold", "labelLimit": 320},
         "title": {

@@ -1,0 +1,1 @@
+"""Comparing: several recommenders on one split, with intervals of their differences, times and sizes."""

@@ -78,6 +78,8 @@ def test_rows_without_times_are_duplicates_by_the_rest():
     log = pl.DataFrame({"user": [1, 1, 1], "item": [2, 2, 3]})
     assert check(log).duplicates == 1
     assert check(log, duplicates="reject").n_events == 2
+    assert check(log.with_columns(rating=pl.Series([1, 2, 2])), kind="events").duplicates == 0
+    assert check(log.with_columns(place=pl.Series(["x", "y", "y"])), context=["place"]).duplicates == 0
 
 
 def test_a_rejected_row_is_no_original():

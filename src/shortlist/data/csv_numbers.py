@@ -9,7 +9,9 @@ import polars as pl
 
 from shortlist import threads
 from shortlist.data.cells import to_numbers
+from shortlist.data.ordering import read_only
 from shortlist.kernels.csv_numbers import DECIMAL, SKIP, WHOLE, parse_rows
+from shortlist.kernels.csv_records import LF
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,12 +73,13 @@ class _Columns:
         # The cells that are not clean: slot, row, start, end.
         found = np.empty((len(self._fields), self._most, 3), np.int64)
         count = np.zeros(len(self._fields), np.int64)
+        data, shift = self._terminated(segment)
         parse_rows(
-            self._survey.data,
-            segment.start,
-            segment.stop,
-            segment.plain,
+            data,
+            segment.start - shift,
+            segment.stop - shift,
             self._survey.delimiter,
+            self._survey.gaps(segment) - shift,
             self._kinds,
             self._slots,
             segment.first_row,
@@ -84,9 +87,18 @@ class _Columns:
             found,
             count,
         )
-        parts = [found[slot, :n] for slot, n in enumerate(count.tolist())]
+        parts = [found[slot, :n] + (0, shift, shift) for slot, n in enumerate(count.tolist())]
         slots = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         return np.column_stack([slots, np.concatenate(parts)])
+
+    def _terminated(self, segment: Segment) -> tuple[NDArray[np.uint8], int]:
+        # The bytes of the segment, and how many come before. A last line without its end is given one, which cannot
+        # be a line feed: a carriage return that stands before the end of the file belongs to its cell.
+        data = self._survey.data
+        if data[segment.stop - 1] == LF:
+            return data, 0
+        part = np.append(data[segment.start : segment.stop], np.uint8(self._survey.delimiter))
+        return read_only(part), segment.start
 
     def series(self, slot: int, kind: NumberKind) -> pl.Series | None:
         """Return one column, None where a cell of it is neither empty nor a number."""

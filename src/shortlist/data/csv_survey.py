@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from shortlist import threads
-from shortlist.kernels.csv_records import after_line, find_rows, survey
+from shortlist.kernels.csv_records import UNUSUAL, after_line, find_rows, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,6 @@ class Segment(NamedTuple):
     first_record: int
     first_row: int
     first_line: int
-    plain: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +71,7 @@ class Survey:
         segments: list[Segment] = []
         irregular, not_ascii, records, rows = [np.zeros((0, 6), np.int64)], [], 0, 0
         for part in surveyor.parts(body):
-            segments.append(Segment(part.start, part.after, records, rows, line, part.plain))
+            segments.append(Segment(part.start, part.after, records, rows, line))
             part.irregular[:, ROW] += records
             part.irregular[:, LINE] += line
             irregular.append(part.irregular)
@@ -80,6 +79,12 @@ class Survey:
                 not_ascii.append((part.start, part.after))
             records, rows, line = records + part.n_records, rows + part.n_rows, line + part.n_lines
         return cls(data, delimiter, n_fields, segments, np.concatenate(irregular), records, rows, not_ascii)
+
+    def gaps(self, segment: Segment) -> NDArray[np.int64]:
+        """Return int64[m, 2]: where the records of `segment` that are no rows begin, and where the next ones do."""
+        begin, end = np.searchsorted(self.irregular[:, START], [segment.start, segment.stop])
+        irregular = self.irregular[begin:end]
+        return irregular[irregular[:, FORM] != UNUSUAL][:, [START, AFTER]]
 
     def find(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return int64[n, 4]: record number and physical line (from 1), start and end of `rows` int64[n] (ascending).
@@ -107,7 +112,6 @@ class _Part(NamedTuple):
     n_records: int
     n_rows: int
     n_lines: int
-    plain: bool
     ascii: bool
     irregular: NDArray[np.int64]
 
@@ -152,10 +156,10 @@ class _Surveyor:
         complete = data.size == self._data.size
         where = (data, self._words, start, stop, complete, self._delimiter, self._n_fields)
         irregular = np.empty((EXPECTED_IRREGULAR, 6), np.int64)
-        records, rows, n_irregular, lines, after, plain, ascii_only = survey(*where, irregular)
+        records, rows, n_irregular, lines, after, ascii_only = survey(*where, irregular)
         if n_irregular > irregular.shape[0]:
             irregular = np.empty((n_irregular, 6), np.int64)
             survey(*where, irregular)
         # What a record holds beyond `stop` has not been looked at.
         ascii_only = ascii_only and data[stop:after].tobytes().isascii()
-        return _Part(start, after, records, rows, lines, plain, ascii_only, irregular[:n_irregular].copy())
+        return _Part(start, after, records, rows, lines, ascii_only, irregular[:n_irregular].copy())

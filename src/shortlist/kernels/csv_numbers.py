@@ -16,26 +16,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shortlist.kernels.csv_records import CR, LF, PLAIN, QUOTE, UNUSUAL, close_quotes, next_record
+from shortlist.kernels.csv_records import CR, LF, QUOTE, close_quotes
 from shortlist.kernels.jit import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SKIP, WHOLE, DECIMAL = 0, 1, 2
-ZERO, MINUS, POINT, TEN = np.uint8(48), 45, 46, np.uint64(10)
+ZERO, NINE, MINUS, POINT, TEN = np.uint8(48), np.uint8(9), 45, 46, np.uint64(10)
 MOST_DIGITS = 15
 SAFE_DIGITS = 18  # a whole number of so many digits is an int64
+LARGEST = 2**63 - 1
 POWERS = 10.0 ** np.arange(MOST_DIGITS + 1)
 
 
 @kernel
-def parse_rows(
+def parse_rows(  # noqa: PLR0915 - one function: what a call would return for each cell costs half as much again
     data: NDArray[np.uint8],
     at: int,
     stop: int,
-    plain: bool,
     delimiter: int,
+    gaps: NDArray[np.int64],
     kinds: NDArray[np.int64],
     slots: NDArray[np.int64],
     row: int,
@@ -45,111 +46,92 @@ def parse_rows(
 ) -> None:
     """Write the numbers of the rows in [at, stop), of which the first is number `row`, to `values` int64[slots, rows].
 
-    `kinds` int64[fields] says what to read of each field, `slots` int64[fields] where it goes. A DECIMAL stands in
-    `values` as the bits of its float64. `plain` says that every line is a row and none has quotes. Cells that are not
-    clean have the value 0, and are listed in `unclean` int64[slots, m, 3]: row, start, end (quotes included);
-    `n_unclean` int64[slots] counts them. A field of which more than m are found is abandoned: its kind becomes SKIP,
-    and so does that of a WHOLE field with a cell that is neither clean nor empty.
+    All records there are rows, but for those from gaps[g, 0] to gaps[g, 1] (int64[m, 2], ascending); the last one ends
+    with a line feed or another delimiter. `kinds` int64[fields] says what to read of each field, `slots` int64[fields]
+    where it goes. A DECIMAL stands in `values` as the bits of its float64. Cells that are not clean are listed in
+    `unclean` int64[slots, m, 3]: row, start, end (quotes included); `n_unclean` int64[slots] counts them. A field of
+    which more than m are found is abandoned: its kind becomes SKIP, and so does that of a WHOLE field with a cell that
+    is neither clean nor empty.
     """
-    n, decimals = data.size, values.view(np.float64)
+    gap, decimals = 0, values.view(np.float64)
     while at < stop:
-        after = at
-        if not plain:
-            _, after, form, _ = next_record(data, at, delimiter, kinds.size)
-            if form not in (PLAIN, UNUSUAL):
-                at = after
-                continue
-        i = at
+        if gap < gaps.shape[0] and gaps[gap, 0] == at:
+            at = gaps[gap, 1]
+            gap += 1
+            continue
         for field in range(kinds.size):
-            kind, start = kinds[field], i
-            quoted = not plain and i < n and data[i] == QUOTE
+            kind, slot, start = kinds[field], slots[field], at
+            quoted = data[at] == QUOTE
+            if kind != SKIP:
+                at += quoted
+                negative = data[at] == MINUS
+                at += negative
+                first = at
+                at, number = _digits(data, at, np.uint64(0))
+                n_digits, n_decimals = at - first, 0
+                clean = n_digits > 0
+                if kind == WHOLE:
+                    value = np.int64(number)
+                    values[slot, row] = -value if negative else value
+                    if n_digits > SAFE_DIGITS:
+                        # 19 digits fit in 64 bits without a sign; the largest int64 is 2^63 - 1.
+                        limit = np.uint64(LARGEST) + np.uint64(negative)
+                        clean = n_digits == SAFE_DIGITS + 1 and number <= limit
+                    if data[first] == ZERO:
+                        clean = n_digits == 1 and not negative
+                else:
+                    if data[at] == POINT:
+                        point = at + 1
+                        at, number = _digits(data, point, number)
+                        n_decimals = at - point
+                        clean = clean and n_decimals > 0
+                    clean = clean and n_digits + n_decimals <= MOST_DIGITS
+                    if clean:
+                        magnitude = np.float64(number) / POWERS[n_decimals]
+                        decimals[slot, row] = -magnitude if negative else magnitude
+                if quoted:
+                    clean = clean and data[at] == QUOTE
+                    at += clean
+                if clean:
+                    last = data[at]
+                    if last == CR:
+                        at += 1
+                    if data[at] == LF or last == delimiter:
+                        at += 1
+                        continue
+            end, at = _skip(data, start, quoted, delimiter)
             if kind == SKIP:
-                end, i = _skip(data, i, quoted, delimiter)
                 continue
-            i += quoted
-            slot = slots[field]
-            if kind == WHOLE:
-                i, clean, values[slot, row] = _whole(data, i)
-            else:
-                i, clean, decimals[slot, row] = _decimal(data, i)
-            if quoted:
-                clean = clean and i < n and data[i] == QUOTE
-                i += clean
-            if clean and i < n and data[i] != delimiter:
-                i += data[i] == CR
-                clean = i < n and data[i] == LF
-            if clean:
-                i += 1
-                continue
-            end, i = _skip(data, start, quoted, delimiter)
-            values[slot, row] = 0
             if n_unclean[slot] == unclean.shape[1] or (kind == WHOLE and end - start > 2 * quoted):
                 kinds[field] = SKIP
                 continue
             found = unclean[slot, n_unclean[slot]]
             found[0], found[1], found[2] = row, start, end
             n_unclean[slot] += 1
-        at = i if plain else after
         row += 1
 
 
 @kernel
-def _skip(data: NDArray[np.uint8], i: int, quoted: bool, delimiter: int) -> tuple[int, int]:
-    # The end of the field that begins at `i`, and where the next one begins.
-    start = i
-    if quoted:
-        i, _ = close_quotes(data, i + 1, delimiter)
-    while i < data.size and data[i] != delimiter and data[i] != LF:
-        i += 1
-    return_before = i < data.size and data[i] == LF and i > start and data[i - 1] == CR
-    return i - return_before, i + 1
-
-
-@kernel
-def _whole(data: NDArray[np.uint8], i: int) -> tuple[int, bool, int]:
-    # The position after the number, whether it is canonical, the number.
-    negative = i < data.size and data[i] == MINUS
-    i += negative
-    first, magnitude = i, np.uint64(0)
-    i, magnitude = _digits(data, i, magnitude)
-    n_digits = i - first
-    clean = 0 < n_digits <= SAFE_DIGITS
-    if n_digits == SAFE_DIGITS + 1:
-        # 19 digits fit in 64 bits without a sign; the largest int64 is 2^63 - 1.
-        clean = magnitude < np.uint64(1 << 63) + np.uint64(negative)
-    if n_digits and data[first] == ZERO:
-        clean = n_digits == 1 and not negative
-    value = np.int64(magnitude)
-    return i, clean, -value if negative else value
-
-
-@kernel
-def _decimal(data: NDArray[np.uint8], i: int) -> tuple[int, bool, float]:
-    negative = i < data.size and data[i] == MINUS
-    i += negative
-    first, mantissa, n_decimals = i, np.uint64(0), 0
-    i, mantissa = _digits(data, i, mantissa)
-    n_digits = i - first
-    clean = n_digits > 0
-    if i < data.size and data[i] == POINT:
-        point = i
-        i, mantissa = _digits(data, point + 1, mantissa)
-        n_decimals = i - point - 1
-        n_digits += n_decimals
-        clean = clean and n_decimals > 0
-    if not clean or n_digits > MOST_DIGITS:
-        return i, False, 0.0
-    value = np.float64(mantissa) / POWERS[n_decimals]
-    return i, True, -value if negative else value
-
-
-@kernel
-def _digits(data: NDArray[np.uint8], i: int, number: np.uint64) -> tuple[int, np.uint64]:
-    # The position of the first byte from `i` on that is no digit, and `number` with the digits appended, modulo 2^64.
-    while i < data.size:
-        digit = data[i] - ZERO
-        if digit > 9:
-            break
+def _digits(data: NDArray[np.uint8], at: int, number: np.uint64) -> tuple[int, np.uint64]:
+    # The position of the next byte that is no digit, and `number` with the digits before it appended, modulo 2^64.
+    i = np.uint64(at)  # of which NumPy's negative positions need no test
+    digit = data[i] - ZERO
+    while digit <= NINE:
         number = number * TEN + np.uint64(digit)
-        i += 1
-    return i, number
+        i += np.uint64(1)
+        digit = data[i] - ZERO
+    return np.int64(i), number
+
+
+@kernel
+def _skip(data: NDArray[np.uint8], at: int, quoted: bool, delimiter: int) -> tuple[int, int]:
+    # The end of the field that begins at `at`, and where the next one begins.
+    end = at
+    if quoted:
+        end, _ = close_quotes(data, at + 1, delimiter)
+    while data[end] != delimiter and data[end] != LF:
+        end += 1
+    after = end + 1
+    if data[end] == LF and end > at and data[end - 1] == CR:
+        end -= 1
+    return end, after

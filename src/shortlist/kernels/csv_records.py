@@ -133,13 +133,13 @@ def survey(
     delimiter: int,
     n_fields: int,
     irregular: NDArray[np.int64],
-) -> tuple[int, int, int, int, int, bool, bool]:
+) -> tuple[int, int, int, int, int, bool]:
     """Survey the records that begin in [at, stop); `at` is where one begins, `data` and `words` are the same bytes.
 
-    Return (records, rows, irregular ones, lines, after, plain, ascii). Rows are records with the right number of
+    Return (records, rows, irregular ones, lines, after, ascii). Rows are records with the right number of
     fields; blank lines are no records. `after` is where the next record begins. Where `data` is not `complete`,
     which it may be after a line feed, `after` can also be a record before `stop` whose end is not in `data`.
-    `plain`: no quotes, no odd carriage returns, and every line a row; `ascii`: no byte above 127 before `stop`.
+    `ascii` says that there is no byte above 127 before `stop`.
 
     The first rows of `irregular` int64[m, 6] are filled, as far as there are rows, with what is not PLAIN:
     form, start, end, start of the next record, record number (from 1; of a blank line, the last record's) and line
@@ -163,7 +163,7 @@ def survey(
             _note(irregular, n_irregular, form, at, end, after, n_records, line)
             n_irregular += 1
         at, line = after, line + lines
-    return n_records, n_rows, n_irregular, line, at, ordinary and n_irregular == 0, ascii_only
+    return n_records, n_rows, n_irregular, line, at, ascii_only
 
 
 @kernel

@@ -1,7 +1,7 @@
 """`shortlist check`: what a file holds, before anything is fitted on it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -9,6 +9,10 @@ from shortlist.cli import lazy, screen
 from shortlist.cli.reading import keeping_rejects, write
 from shortlist.cli.work import working
 from shortlist.errors import ParameterError
+
+if TYPE_CHECKING:
+    from shortlist.data.duplicate_rows import Duplicates
+    from shortlist.data.feedback import Kind
 
 WITH_REJECTS = 1
 TABLES, VALUES, COLUMNS, LABELS, FORM = (
@@ -95,14 +99,14 @@ def check(
             items=items_file,
             users=users_file,
             impressions=impressions,
-            kind=kind,
+            kind=cast("Kind | None", kind),
             scale=scale,
             positive_from=positive_from,
             labels=_labels(rule),
             columns=columns_of(column or []),
             context=context or [],
             features=features_of(feature or []),
-            duplicates=duplicates,
+            duplicates=cast("Duplicates", duplicates),
             earliest=earliest,
             latest=latest,
             delimiter=delimiter,

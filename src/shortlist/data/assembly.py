@@ -71,7 +71,7 @@ def _report(
     unseen = {side: np.flatnonzero(~_seen(index, len(ids))) for side, index, ids, _, _ in sides}
     without = [side for side, _, _, rows, _ in sides if rows is not None]
     vocabularies = {side: ids for side, _, ids, _, _ in sides}
-    reports = (events.report, events.impressions, *(rows and rows.report for rows in (item_rows, user_rows)))
+    reports = (events.report, events.impressions, *(rows.report for rows in (item_rows, user_rows) if rows))
     return ImportReport(
         tables=tuple(report for report in reports if report is not None),
         feedback=events.feedback,

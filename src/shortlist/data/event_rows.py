@@ -68,8 +68,10 @@ class EventRows:
             list(dict.fromkeys(use.column for use in uses.values())), _readings(uses, compared, numeric)
         )
         screening = Screening(table, frame.height)
-        ids = [screen_ids(table.name, frame[uses[id_].column], screening) for id_ in ("user_id", "item_id")]
-        return cls(table, role, uses, frame, screening, *ids)
+        users, items = (
+            screen_ids(table.name, frame[uses[id_].column], screening) for id_ in ("user_id", "item_id")
+        )
+        return cls(table, role, uses, frame, screening, users, items)
 
     @property
     def name(self) -> str:

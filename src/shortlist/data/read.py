@@ -25,6 +25,7 @@ from shortlist.parameters import one_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from shortlist.data.columns import TableRole
     from shortlist.data.dataset import Dataset
     from shortlist.data.events import Events
     from shortlist.data.feedback import Kind
@@ -164,10 +165,8 @@ class Reading:
         specs = _specs(self.features, {"items": items, "users": users})
         table = self._open(interactions, "interactions")
         shown = None if impressions is None else self._open(impressions, "impressions")
-        features = {
-            role: self._open(source, role)
-            for role, source in (("items", items), ("users", users))
-            if source is not None
+        features: dict[TableRole, Table] = {
+            role: self._open(source, role) for role, source in _by_role(items, users) if source is not None
         }
         require_not_swapped(table, features, names)
         events = self._events(table, shown, names)
@@ -200,16 +199,22 @@ class Reading:
         return open_table(source, role, self.delimiter, self.encoding)
 
 
+def _by_role(items: Source | None, users: Source | None) -> list[tuple[TableRole, Source | None]]:
+    return [("items", items), ("users", users)]
+
+
 def _limits(earliest: Moment | None, latest: Moment | None) -> TimeLimits:
-    limits = {}
-    for name, moment in (("earliest", earliest), ("latest", latest)):
-        try:
-            limits[name] = None if moment is None else microseconds(moment)
-        except ParameterError as error:
-            raise ParameterError(str(error).replace("at=", f"{name}=", 1)) from error
-    if None not in limits.values() and limits["earliest"] > limits["latest"]:
+    first, last = _moment("earliest", earliest), _moment("latest", latest)
+    if first is not None and last is not None and first > last:
         raise ParameterError(f"earliest={earliest!r} is after latest={latest!r}")
-    return TimeLimits(**limits)
+    return TimeLimits(first, last)
+
+
+def _moment(name: str, moment: Moment | None) -> int | None:
+    try:
+        return None if moment is None else microseconds(moment)
+    except ParameterError as error:
+        raise ParameterError(str(error).replace("at=", f"{name}=", 1)) from error
 
 
 def _specs(

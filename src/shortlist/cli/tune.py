@@ -1,5 +1,6 @@
 """`shortlist tune`: the parameters of a configuration that are best on a validation part of its training part."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,7 +63,8 @@ def tune(
         plan = _plan(configuration, {"trials": trials, "timeout_minutes": timeout})
         _require_writable(config, best, kept, plot)
         parts = configuration.split(dataset_of(configuration, work))
-        train, rule = parts.train, configuration.validation_rule(parts)
+        # Without the report: it speaks of all rows that were read.
+        train, rule = replace(parts.train, report=None), configuration.validation_rule(parts)
         del parts
         work.step(f"searching the best {plan.target.label}", total=plan.trials)
         try:

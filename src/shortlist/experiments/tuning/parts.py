@@ -109,6 +109,14 @@ class Parts:
             [self._staged(step, made, params) for step in pipeline.rerank],
         )
 
+    def refusal(self, params: Mapping[str, Any]) -> ParameterError | None:
+        """Return why a constructor refuses `params`; None where none does."""
+        try:
+            self.build(params)
+        except ParameterError as error:
+            return error
+        return None
+
     def describe(self) -> dict[str, str]:
         """Return what decides a fit, as text by place: each part's class and parameters, and whose model it uses."""
         names = {id(model): name for name, model in self._models().items()}
@@ -184,6 +192,11 @@ class Builder:
     function: Callable[..., Any]
 
     @property
+    def recommender(self) -> Callable[..., Any]:
+        """Return the function."""
+        return self.function
+
+    @property
     def parts(self) -> tuple[Part, ...]:
         """Return none: what it makes is not known."""
         return ()
@@ -211,6 +224,10 @@ class Builder:
     def build(self, params: Mapping[str, Any]) -> Any:
         """Return what the function makes of `params`, and of its defaults for the others."""
         return self.function(**params)
+
+    def refusal(self, params: Mapping[str, Any]) -> ParameterError | None:
+        """Return None: what a function refuses shows when it is called, and that is for a trial to do."""
+        return None
 
     def describe(self) -> dict[str, str]:
         """Return the function's name and defaults."""

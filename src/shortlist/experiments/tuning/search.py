@@ -62,6 +62,8 @@ class Search:
 
     - n_trials: how many trials the study is to hold; timeout_seconds: after which no further one begins, or None
     - pruning: whether hopeless trials are given up; seed: of samplers and fits
+
+    `trials` are those of the study that came to an end.
     """
 
     study: Study
@@ -73,6 +75,9 @@ class Search:
     pruning: bool
     seed: int
     on_trial: Callable[[Progress], object] | None = None
+
+    def __post_init__(self) -> None:
+        self.trials = trials_of(self.study, self.space)
 
     def run(self) -> Stopped:
         """Try until enough was tried, and return what ended it.
@@ -92,11 +97,6 @@ class Search:
         return stopped
 
     @property
-    def trials(self) -> list[Trial]:
-        """Return the trials that came to an end."""
-        return trials_of(self.study, self.space)
-
-    @property
     def start(self) -> float | None:
         """Return the value of the recommender as it stands; None where it has not been measured."""
         inside = next((trial.value for trial in self.trials if trial.is_start), None)
@@ -104,12 +104,11 @@ class Search:
         return inside if outside is None else outside["value"]
 
     def _stopped(self, begun: float) -> Stopped | None:
-        trials = self.trials
-        if len(trials) >= self.n_trials:
+        if len(self.trials) >= self.n_trials:
             return "trials"
         if self.timeout_seconds is not None and time.monotonic() - begun >= self.timeout_seconds:
             return "timeout"
-        tried = {tuple(used_params(trial.params, self.space).items()) for trial in trials}
+        tried = {tuple(used_params(trial.params, self.space).items()) for trial in self.trials}
         if len(tried) >= prod(dimension.size for dimension in self.space.values()):
             return "exhausted"
         return None
@@ -150,6 +149,8 @@ class Search:
         finally:
             trial.set_user_attr(SECONDS, time.monotonic() - begun)
             self.study.tell(trial, value, state=state)
+            # Read back rather than made here: what is compared and shown is what the study keeps.
+            self.trials = trials_of(self.study, self.space)
         self._say_done(trial.number)
 
     def _value(self, trial: OpenTrial, params: dict[str, Any]) -> float:
@@ -185,9 +186,9 @@ class Search:
     def _say_done(self, number: int) -> None:
         if self.on_trial is None:
             return
-        trials = self.trials
-        trial = next(trial for trial in trials if trial.number == number)
-        self.on_trial(Progress(trial, best_of(trials, self.validation.target), len(trials), self.n_trials))
+        trial = next(trial for trial in self.trials if trial.number == number)
+        best = best_of(self.trials, self.validation.target)
+        self.on_trial(Progress(trial, best, len(self.trials), self.n_trials))
 
 
 def _is_compared(epoch: Epoch) -> bool:

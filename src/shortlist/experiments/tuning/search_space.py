@@ -28,12 +28,12 @@ RANGE_KEYS = ("low", "high", "log", "step")
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, both included; `whole` ones only, in steps, or evenly on the logarithm."""
+    """Numbers from `low` to `high`, both included, drawn evenly or evenly on the logarithm; or whole ones, in steps."""
 
     low: float
     high: float
     log: bool = False
-    step: float | None = None
+    step: int | None = None
     whole: bool = False
 
     def __post_init__(self) -> None:
@@ -48,54 +48,58 @@ class Range:
         self._check_step()
 
     def _check_step(self) -> None:
-        if self.whole and not all(_is_whole(end) for end in (self.low, self.high, self.step or 1)):
-            raise ParameterError("the parameter is a whole number, so low, high and step must be whole")
+        if self.whole and not all(_is_whole(end) for end in (self.low, self.high)):
+            raise ParameterError("the parameter is a whole number, so low and high must be whole")
         if self.step is None:
             return
-        if not _is_number(self.step) or self.step <= 0:
-            raise ParameterError(f"step must be a number above 0, got {self.step!r}")
+        if not self.whole:
+            raise ParameterError("a step is for whole numbers; name choices instead")
+        if not _is_whole(self.step) or not 1 <= self.step <= self.high - self.low:
+            raise ParameterError(
+                f"step must be a whole number from 1 to the width of the range, got {self.step!r}"
+            )
         if self.log:
             raise ParameterError("give log = true or a step, not both")
-        if self.step > self.high - self.low:
-            raise ParameterError(f"step={self.step!r} is longer than the whole range")
 
     def __contains__(self, value: object) -> bool:
         if not _is_number(value) or not self.low <= value <= self.high:
             return False
-        steps = (value - self.low) / self.step if self.step else 0.0
-        return math.isclose(steps, round(steps), abs_tol=1e-9)
+        return not self.whole or (value - self.low) % (self.step or 1) == 0
 
     @property
     def ends(self) -> tuple[float, float]:
         """Return the smallest and the largest value that can be tried."""
-        if self.step is None:
-            return self.low, self.high
-        return self.low, self.used(
-            self.low + math.floor((self.high - self.low) / self.step + 1e-9) * self.step
-        )
+        return self.low, self.high - (self.high - self.low) % (self.step or 1) if self.whole else self.high
 
-    def is_at_an_end(self, value: float) -> bool:
-        """Return whether `value` lies within a fiftieth of the range (on the scale it is drawn on) of an end of it."""
+    def beyond(self, value: float) -> float | None:
+        """Return a number beyond the end that `value` is at: within a fiftieth of the range, on its scale; else None.
+
+        >>> Range(0, 10, whole=True).beyond(10), Range(0, 10, whole=True).beyond(5)
+        (11, None)
+        """
         scale = math.log if self.log else float
         low, at, high = scale(self.low), scale(value), scale(self.high)
-        return min(at - low, high - at) <= (high - low) / 50
+        near = (high - low) / 50
+        step = 1 if self.whole else (self.high - self.low) * 1e-6
+        if high - at <= near:
+            return self.high + step
+        return self.low - step if at - low <= near else None
 
     @property
     def size(self) -> float:
-        """Return how many values there are, infinite for real numbers without a step."""
-        if self.step is None and not self.whole:
+        """Return how many values there are, infinite for real numbers."""
+        if not self.whole:
             return math.inf
-        return math.floor((self.high - self.low) / (self.step or 1) + 1e-9) + 1
+        return (self.high - self.low) // (self.step or 1) + 1
 
     def distribution(self) -> BaseDistribution:
         """Return what Optuna draws from."""
         made: BaseDistribution
         distributions = optuna_module().distributions
         if self.whole:
-            low, high, step = int(self.low), int(self.high), int(self.step or 1)
-            made = distributions.IntDistribution(low, high, self.log, step)
+            made = distributions.IntDistribution(*map(int, self.ends), log=self.log, step=int(self.step or 1))
         else:
-            made = distributions.FloatDistribution(float(self.low), float(self.high), self.log, self.step)
+            made = distributions.FloatDistribution(float(self.low), float(self.high), log=self.log)
         return made
 
     def used(self, drawn: Any) -> float:
@@ -109,7 +113,7 @@ class Range:
         return min(max(float(f"{drawn:.{DIGITS}g}"), float(self.low)), float(self.high))
 
     def __str__(self) -> str:
-        kind = ", log" if self.log else f", step {self.step:g}" if self.step else ""
+        kind = ", log" if self.log else f", step {self.step}" if self.step else ""
         return f"{self.low:g} to {self.high:g}{kind}"
 
 
@@ -255,23 +259,15 @@ def _require_accepted(space: Space, parts: Parts | Builder) -> None:
     """Raise `ParameterError` where a constructor refuses an end or choice, alone and beside every other choice."""
     for address, dimension in space.items():
         for value in dimension.ends:
-            refusal = _refusal(parts, {address: value})
+            refused = parts.refusal({address: value})
             others = (
                 {address: value, other: choice}
                 for other, choices in space.items()
                 if other != address
                 for choice in choices.ends
             )
-            if refusal is not None and all(_refusal(parts, changes) for changes in others):
-                raise ParameterError(f"{address}: {value!r} cannot be tried: {refusal}")
-
-
-def _refusal(parts: Parts | Builder, changes: Mapping[str, Any]) -> ParameterError | None:
-    try:
-        parts.build(changes)
-    except ParameterError as error:
-        return error
-    return None
+            if refused is not None and all(parts.refusal(changes) for changes in others):
+                raise ParameterError(f"{address}: {value!r} cannot be tried: {refused}")
 
 
 def _require_switch(log: object) -> None:

@@ -63,7 +63,8 @@ def tune(
       parameters that matter most (`default_space.DEFAULTS`)
     - metric: any of "ndcg", "recall", "recall_capped", "precision", "map", "mrr", "hit_rate" at `k` (more is better),
       "rmse", "mae" (less is)
-    - exclude_seen: as in `evaluate`; None leaves seen items out, data that declares repeats included
+    - exclude_seen: as in `evaluate`; None leaves seen items out, also where the data declares repeats (but not for a
+      model that recommends nothing else)
     - trials: how many the study holds in the end; a resumed one makes up the difference
     - timeout_minutes: no trial begins after so long; the one in progress is finished
     - pruning: give a trial up where it is worse than the median of the complete ones that came as far: after 2, 4, 8, …
@@ -198,11 +199,16 @@ class Plan:
 
     def _on(self, train: Dataset) -> Plan:
         """Return the plan with what only the data can say."""
-        protocol = protocols_of(train, self.exclude_seen)[0]
-        target = Target(self.target.metric, self.target.k, excludes_seen(protocol))
+        target = Target(self.target.metric, self.target.k, self._leaves_out_seen(train))
         space = suited(self.space, train) if self.is_default else self.space
         settings = {name: value for name, value in vars(self).items() if name not in ("target", "space")}
         return Plan(target=target, space=space, **settings)
+
+    def _leaves_out_seen(self, train: Dataset) -> bool:
+        # What recommends nothing but seen items has no other lists to be measured by.
+        if self.exclude_seen is None and getattr(self.parts.recommender, "only_past", False):
+            return False
+        return excludes_seen(protocols_of(train, self.exclude_seen)[0])
 
     def _identity(self, train: Dataset, validation: Validation) -> dict[str, str]:
         parts, target = validation.parts, self.target
@@ -242,16 +248,20 @@ class Plan:
             seconds=sum(trial.seconds for trial in records),
             stopped=stopped,
             study=file,
-            notes=(*self._at_an_end(changed), *_notes(train, self.exclude_seen)),
+            notes=(*self._at_an_end(params), *_notes(train, self.target, self.exclude_seen)),
         )
 
-    def _at_an_end(self, changed: Mapping[str, Any]) -> list[str]:
-        """Return a note for each best value that lies at an end of its range, beyond which better ones may lie."""
-        return [
-            f"{address} = {value} lies at an end of its range ({self.space[address]}): a wider one may hold better"
-            for address, value in changed.items()
-            if isinstance(found := self.space[address], Range) and found.is_at_an_end(value)
-        ]
+    def _at_an_end(self, params: Mapping[str, Any]) -> list[str]:
+        """Return a note for each best value at an end of its range, where the constructor would take one beyond."""
+        notes = []
+        for address, value in params.items():
+            found = self.space[address]
+            beyond = found.beyond(value) if isinstance(found, Range) and value in found else None
+            if beyond is not None and self.parts.refusal({address: beyond}) is None:
+                notes.append(
+                    f"{address} = {value} lies at an end of its range ({found}): a wider one may hold better"
+                )
+        return notes
 
     def _beats(self, best: Trial, start: float | None) -> bool:
         return start is None or self.target.is_better(best.value or 0.0, start)
@@ -277,9 +287,16 @@ def _none_measured(search: Search) -> str:
     return f"none of the {len(errors)} trials could be measured{reason}. Change the space"
 
 
-def _notes(train: Dataset, exclude_seen: bool | None) -> tuple[str, ...]:
-    if exclude_seen is not None or not train.repeats:
+def _notes(train: Dataset, target: Target, exclude_seen: bool | None) -> tuple[str, ...]:
+    """Return which protocol was tuned for, where that was not asked for and could have been the other."""
+    if exclude_seen is not None or target.is_error:
         return ()
-    return (
-        "the data declares repeats; tuned for new items: exclude_seen = false tunes with repeats allowed",
-    )
+    if not target.exclude_seen:
+        return (
+            "tuned with repeats allowed: this model recommends what people chose before, and nothing else",
+        )
+    if train.repeats:
+        return (
+            "the data declares repeats; tuned for new items (exclude_seen = false: with repeats allowed)",
+        )
+    return ()

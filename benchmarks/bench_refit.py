@@ -110,7 +110,7 @@ CASES = {
     "MovieLens likes, WALS": Case("movielens", sl.WALS, {"dim": 32}, 2),
     "MovieLens ratings, als": Case("movielens", sl.MatrixFactorization, {}, 2),
     "MovieLens ratings, sgd": Case("movielens", sl.MatrixFactorization, {"solver": "sgd"}, 10),
-    "MovieLens ratings, adam": Case("movielens", sl.MatrixFactorization, {"solver": "adam"}, 50),
+    "MovieLens ratings, adam": Case("movielens", sl.MatrixFactorization, {"solver": "adam"}, 100),
     "Gowalla, WALS": Case("gowalla", sl.WALS, {"unobserved_weight": 0.01, "reg": 0.01}, 2, seeds=2),
 }
 

@@ -43,7 +43,7 @@ class Descent(NamedTuple):
 DESCENTS: dict[str, Descent] = {
     "als": Descent(n_epochs=6, refit_epochs=2, learning_rate=None),
     "sgd": Descent(n_epochs=30, refit_epochs=10, learning_rate=0.05),
-    "adam": Descent(n_epochs=200, refit_epochs=50, learning_rate=0.1),
+    "adam": Descent(n_epochs=200, refit_epochs=100, learning_rate=0.1),
 }
 
 

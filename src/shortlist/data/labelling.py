@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shortlist.data.conditions import Condition
+    from shortlist.data.import_report import TableReport
     from shortlist.data.labels import Labels
     from shortlist.data.tables import Table
     from shortlist.data.time_checks import TimeLimits
@@ -49,53 +50,103 @@ def read_labelled(
     engagements and either have no times; `ParameterError` for an incomplete rule. Cost: O(rows log rows).
     """
     labels.require_complete(impressions=impressions is not None)
-    if impressions is None:
-        acted = exposed = _load(
-            events, "interactions", context, labels.engaged_condition, labels.shown_condition
-        )
-    else:
-        acted = _load(events, "interactions", (), labels.engaged_condition)
-        exposed = _load(impressions, "impressions", context, labels.shown_condition)
-    engaged, shown = _where(acted, labels.engaged_condition), _where(exposed, labels.shown_condition)
-    tables = [acted] if exposed is acted else [acted, exposed]
-    for rows in tables:
-        rows.read_times(limits)
-    reports = [rows.report() for rows in tables]
-    found = _Marked.of(exposed, shown)
-    if not found.user_id.len():
-        raise DataError(
-            f"{exposed.name}: no row is an exposure by the rule shown={labels.shown!r}; check the rule"
-        )
-    if impressions is None and labels.shown is None:
-        result, without, late = _row_by_row(found, engaged[acted.screening.keep]), 0, 0
-        n_engagements = int(result.engaged.sum())
-    else:
-        engagements = _Marked.of(acted, engaged)
-        result, without, late = _matched(exposed.name, found, engagements, labels.window)
-        n_engagements = engagements.user_id.len()
-    chosen = result.one_a_pair() if labels.per == "pair" else np.arange(result.pair.size)
-    ones = int(result.engaged[chosen].sum())
+    rows = _LabelRows.load(events, impressions, context, labels)
+    reports = rows.screen(limits)
+    shown = rows.exposures(labels)
+    found, without, late, n_engagements = rows.matched(shown, labels)
+    chosen = found.one_a_pair() if labels.per == "pair" else np.arange(found.pair.size)
+    ones = int(found.engaged[chosen].sum())
     counts = LabelCounts(
-        exposures=result.pair.size,
+        exposures=found.pair.size,
         engagements=n_engagements,
-        neither=_n_neither(acted, engaged, exposed, shown),
+        neither=rows.n_neither(),
         without_exposure=without,
         too_late=late,
         ones=ones,
         zeros=chosen.size - ones,
     )
     return Events(
-        found.user_id.gather(chosen),
-        found.item_id.gather(chosen),
-        result.engaged[chosen].astype(np.float32),
-        None if result.engaged_at is None else result.engaged_at[chosen],
-        None if found.context is None else found.context[chosen],
+        shown.user_id.gather(chosen),
+        shown.item_id.gather(chosen),
+        found.engaged[chosen].astype(np.float32),
+        None if found.engaged_at is None else found.engaged_at[chosen],
+        None if shown.context is None else shown.context[chosen],
         Feedback.binary(),
         "",
         reports[0],
         Labelling(labels, counts),
         reports[1] if len(reports) > 1 else None,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _LabelRows:
+    """The rows of one table or two, and which of them are engagements (of `acted`) and exposures (of `exposed`)."""
+
+    acted: EventRows
+    engaged: NDArray[np.bool_]
+    exposed: EventRows
+    shown: NDArray[np.bool_]
+
+    @classmethod
+    def load(
+        cls, events: TableColumns, impressions: TableColumns | None, context: Sequence[str], labels: Labels
+    ) -> _LabelRows:
+        """Return the rows with the conditions of the rule evaluated; see `read_labelled`."""
+        engaged, shown = labels.engaged_condition, labels.shown_condition
+        if impressions is None:
+            acted = exposed = _load(events, "interactions", context, engaged, shown)
+        else:
+            acted = _load(events, "interactions", (), engaged)
+            exposed = _load(impressions, "impressions", context, shown)
+        return cls(acted, _where(acted, engaged), exposed, _where(exposed, shown))
+
+    def screen(self, limits: TimeLimits) -> list[TableReport]:
+        """Read the times and return the report of each table. Raises as `EventRows.report`."""
+        tables = [self.acted] if self.exposed is self.acted else [self.acted, self.exposed]
+        for rows in tables:
+            rows.read_times(limits)
+        return [rows.report() for rows in tables]
+
+    def exposures(self, labels: Labels) -> _Marked:
+        """Return the exposures. Raises `DataError` where there is none."""
+        found = _Marked.of(self.exposed, self.shown)
+        if not found.user_id.len():
+            raise DataError(
+                f"{self.exposed.name}: no row is an exposure by the rule shown={labels.shown!r}; check the rule"
+            )
+        return found
+
+    def matched(self, shown: _Marked, labels: Labels) -> tuple[Exposures, int, int, int]:
+        """Return the exposures `shown` with what became of them, and the counts of engagements.
+
+        The counts: without an exposure, too late after one, and all.
+        """
+        if self.exposed is self.acted and labels.shown is None:
+            engaged = self.engaged[self.acted.screening.keep]
+            return (
+                Exposures(_pairs(shown, shown)[0], shown.time, engaged, shown.time),
+                0,
+                0,
+                int(engaged.sum()),
+            )
+        engagements = _Marked.of(self.acted, self.engaged)
+        if shown.time is None or engagements.time is None:
+            name = (self.exposed if shown.time is None else self.acted).name
+            raise DataError(
+                f"{name}: an engagement counts only after the exposure, so both need times, and no column of them is "
+                'recognised; name it, columns={"timestamp": …}'
+            )
+        pairs = _pairs(shown, engagements)
+        found, without, late = match(pairs[0], shown.time, pairs[1], engagements.time, labels.window)
+        return found, without, late, pairs[1].size
+
+    def n_neither(self) -> int:
+        """Return how many good rows are neither an engagement nor an exposure."""
+        if self.exposed is self.acted:
+            return int((self.acted.screening.keep & ~self.engaged & ~self.shown).sum())
+        unengaged = self.acted.screening.keep & ~self.engaged
+        return int(unengaged.sum() + (self.exposed.screening.keep & ~self.shown).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,20 +193,6 @@ def _where(rows: EventRows, condition: Condition | None) -> NDArray[np.bool_]:
     return condition.holds(rows.name, rows.frame, rows.screening)
 
 
-def _row_by_row(rows: _Marked, engaged: NDArray[np.bool_]) -> Exposures:
-    return Exposures(_pairs(rows, rows)[0], rows.time, engaged, rows.time)
-
-
-def _matched(name: str, shown: _Marked, engagements: _Marked, window: int) -> tuple[Exposures, int, int]:
-    if shown.time is None or engagements.time is None:
-        raise DataError(
-            f"{name}: an engagement counts only after the exposure, so both need times, and no column of them is "
-            'recognised; name it, columns={"timestamp": …}'
-        )
-    of_shown, of_engagements = _pairs(shown, engagements)
-    return match(of_shown, shown.time, of_engagements, engagements.time, window)
-
-
 def _pairs(shown: _Marked, others: _Marked) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     # A number for each pair of user and item that was shown; −1 where the pair of another row was not.
     users, other_users = one_kind(shown.user_id, others.user_id)
@@ -167,11 +204,3 @@ def _pairs(shown: _Marked, others: _Marked) -> tuple[NDArray[np.int64], NDArray[
         return np.where((user < 0) | (item < 0), -1, user * len(known_items) + item)
 
     return pairs(users, items), pairs(other_users, other_items)
-
-
-def _n_neither(
-    acted: EventRows, engaged: NDArray[np.bool_], exposed: EventRows, shown: NDArray[np.bool_]
-) -> int:
-    if exposed is acted:
-        return int((acted.screening.keep & ~engaged & ~shown).sum())
-    return int((acted.screening.keep & ~engaged).sum() + (exposed.screening.keep & ~shown).sum())

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from shortlist.data.conditions import Condition
+from shortlist.data.ordering import stable_order
 from shortlist.errors import ParameterError
 from shortlist.parameters import number, one_of
 
@@ -106,17 +107,19 @@ class Exposures:
     def one_a_pair(self) -> NDArray[np.int64]:
         """Return the positions, ascending, of one exposure a pair: the first engagement's, else the last exposure.
 
-        Without times, the first engaged row of the pair, else its last. Of equal times the first row. O(e log e).
+        Without times, the first engaged row of the pair, else its last. Of equal times the first row. O(e).
         """
         rows: NDArray[np.int64] = np.arange(self.pair.size)
         moment = rows if self.engaged_at is None else self.engaged_at
-        # Engaged ones first, the earliest first; among the others the latest first.
-        order = np.lexsort((rows, np.where(self.engaged, moment, -moment), ~self.engaged, self.pair))
+        # By pair, the engaged ones first; of these the earliest first, of the others the latest.
+        order = stable_order(np.where(self.engaged, moment, -moment))
+        order = order[stable_order((2 * self.pair + ~self.engaged)[order])]
         ordered = self.pair[order]
         first = np.ones(rows.size, bool)
         first[1:] = ordered[1:] != ordered[:-1]
-        chosen: NDArray[np.int64] = np.sort(order[first])
-        return chosen
+        chosen = np.zeros(rows.size, bool)
+        chosen[order[first]] = True
+        return np.flatnonzero(chosen)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shortlist.data.read import read as read
     from shortlist.data.recommendations import Recommendations as Recommendations
     from shortlist.data.vocabulary import Vocabulary as Vocabulary
+    from shortlist.experiments.comparing.compare import compare as compare
     from shortlist.experiments.evaluate import evaluate as evaluate
     from shortlist.experiments.tuning.tune import tune as tune
     from shortlist.models.buy_again import BuyAgain as BuyAgain
@@ -69,6 +70,7 @@ _HOME = {
     "Vocabulary": "shortlist.data.vocabulary",
     "WALS": "shortlist.models.wals",
     "check": "shortlist.data.read",
+    "compare": "shortlist.experiments.comparing.compare",
     "evaluate": "shortlist.experiments.evaluate",
     "load": "shortlist.registry",
     "num_threads": "shortlist.threads",

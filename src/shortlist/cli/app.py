@@ -7,6 +7,7 @@ import typer
 
 from shortlist import __version__
 from shortlist.cli.check import check
+from shortlist.cli.compare import compare
 from shortlist.cli.demo import demo
 from shortlist.cli.evaluate import evaluate
 from shortlist.cli.failures import Commands
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, check, init, fit, recommend, similar, evaluate, tune):
+for command in (demo, check, init, fit, recommend, similar, evaluate, tune, compare):
     app.command()(command)
 
 

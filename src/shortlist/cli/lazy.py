@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from shortlist.config import discovery, rewriting, template
     from shortlist.data import import_report, labels, read, reject_file
     from shortlist.experiments import baseline, charts, demo, evaluate, output_file
+    from shortlist.experiments.comparing import agreement, compare
     from shortlist.experiments.tuning import tune, tuning
 
 __all__ = [
+    "agreement",
     "artifacts",
     "baseline",
     "charts",
+    "compare",
     "compilation",
     "config",
     "demo",
@@ -39,9 +42,11 @@ __all__ = [
 ]
 
 _HOME = {
+    "agreement": "shortlist.experiments.comparing.agreement",
     "artifacts": "shortlist.artifacts",
     "baseline": "shortlist.experiments.baseline",
     "charts": "shortlist.experiments.charts",
+    "compare": "shortlist.experiments.comparing.compare",
     "compilation": "shortlist.cli.compilation",
     "config": "shortlist.config",
     "demo": "shortlist.experiments.demo",

@@ -68,9 +68,10 @@ def fit_all(
     return [_fitted(candidate, train, begin) for candidate in candidates], notes
 
 
-def named_error(name: str, error: ShortlistError) -> ShortlistError:
-    """Return `error` as one of the same class that says which candidate it is about."""
-    return type(error)(f"{name}: {error}")
+def named_error(candidate: Candidate, error: ShortlistError) -> ShortlistError:
+    """Return `error` as one of the same class that says which candidate it is about, and where that is described."""
+    origin = f" ({candidate.origin})" if candidate.origin else ""
+    return type(error)(f"{candidate.name}{origin}: {error}")
 
 
 def _fitted(candidate: Candidate, train: Dataset, begin: Callable[[str], object]) -> Fitted:
@@ -82,7 +83,7 @@ def _fitted(candidate: Candidate, train: Dataset, begin: Callable[[str], object]
     try:
         fresh.fit(train, rng=candidate.seed)
     except ShortlistError as error:
-        raise named_error(candidate.name, error) from error
+        raise named_error(candidate, error) from error
     return Fitted(candidate, fresh, time.perf_counter() - start)
 
 
@@ -101,7 +102,7 @@ def _warmed_up(candidates: Sequence[Candidate], train: Dataset, begin: Callable[
     if not candidates:
         return notes
     begin("warming up: a small fit of each, so that no time holds a compilation")
-    part = small_part(train)
+    part = small_part(train, WARM_UP_EVENTS)
     for candidate in candidates:
         try:
             _copy(candidate).fit(part, rng=candidate.seed)
@@ -112,7 +113,7 @@ def _warmed_up(candidates: Sequence[Candidate], train: Dataset, begin: Callable[
     return notes
 
 
-def small_part(dataset: Dataset, n_events: int = WARM_UP_EVENTS) -> Dataset:
+def small_part(dataset: Dataset, n_events: int) -> Dataset:
     """Return a dataset of the first `n_events` events alone (half of them positive where there are so many).
 
     Its vocabularies hold only the ids of these events, so that a fit on it costs next to nothing.

@@ -142,7 +142,8 @@ def require_name(baseline: str, names: Sequence[str]) -> None:
     """Raise `ParameterError` unless `baseline` is among `names`."""
     if baseline not in names:
         raise ParameterError(
-            f"the baseline {baseline!r} is not compared.{suggest(baseline, names)} There are {', '.join(names)}"
+            f"the baseline {baseline!r} is not compared.{suggest(baseline, names)} Compared are {', '.join(names)}; "
+            "without a baseline it is the best popularity"
         )
 
 

@@ -68,7 +68,7 @@ def _refitted(
     try:
         fresh.fit(train, rng=None if seed is None else seed + step)
     except ShortlistError as error:
-        raise named_error(name, error) from error
+        raise named_error(one.candidate, error) from error
     return evaluate({name: fresh}, train, test, like.k, exclude_seen=like.exclude_seen, n_bootstrap=0)
 
 

@@ -107,7 +107,7 @@ class Eligible:
             item_rule[exclude] = 3
         if not exclude_seen:
             history = history.where(np.zeros(history.item_idx.size, bool))
-        key = np.unique(history.row * n_items + history.item_idx)
+        key = distinct(history.row * n_items + history.item_idx)
         row, item = np.divmod(key, max(n_items, 1))
         ptr = offsets(np.bincount(row, minlength=len(history)))
         rules = (SEEN, NOT_IN_ITEMS, EXCLUDED)
@@ -329,3 +329,15 @@ def offsets(length: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     ptr = np.zeros(length.size + 1, np.int64)
     np.cumsum(length, out=ptr[1:])
     return ptr
+
+
+def distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the distinct `values` int64[m] in ascending order, by sorting: `np.unique` hashes, which takes longer.
+
+    >>> distinct(np.array([3, 1, 3])).tolist()
+    [1, 3]
+    """
+    ordered = np.sort(values)
+    new = np.ones(ordered.size, bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[new]

@@ -14,7 +14,7 @@ from shortlist.data.feedback import Feedback
 from shortlist.data.vocabulary import Vocabulary, pack_strings, unpack_strings
 from shortlist.errors import ParameterError
 from shortlist.parameters import whole
-from shortlist.stages import Eligible, History, Request
+from shortlist.stages import Eligible, History, Request, distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,7 +85,7 @@ class Memory:
     def n_positive(self) -> NDArray[np.int64]:
         """Return int64[n_items]: how many users have a positive event with each item (each user counted once)."""
         past = self.history.where(self.history.positive)
-        pairs = np.unique(past.row * max(len(self.items), 1) + past.item_idx)
+        pairs = distinct(past.row * max(len(self.items), 1) + past.item_idx)
         return np.bincount(pairs % max(len(self.items), 1), minlength=len(self.items))
 
     def title_of(self, item_idx: int) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,7 @@ class CsvTable:
     body: int
     path: Path | None = None
     textual: bool = True
+    notes: Mapping[str, str] = field(default_factory=dict)  # nothing is decided here
 
     @classmethod
     def open(cls, path: Path, delimiter: str) -> CsvTable:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
-from shortlist.data.csv_file import CsvTable
-from shortlist.data.rejects import Places, no_rejects
+from shortlist.data.file_table import open_file
+from shortlist.data.frame_table import FrameTable
 from shortlist.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,16 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shortlist.data.csv_numbers import NumberKind
-
-PARQUET_MAGIC = b"PAR1"
-TAB_SUFFIXES = (".tsv", ".tab")
-# First bytes of files that are easily mistaken for text.
-FOREIGN = {
-    b"\x1f\x8b": "is compressed with gzip: unpack it first",
-    b"PK\x03\x04": "is a zip archive or an Excel workbook: unpack it, or save the sheet as CSV",
-    b"ARROW1": "is an Arrow file: read it with polars.read_ipc and give the frame",
-    b"SQLite format 3": "is an SQLite database: query it with polars.read_database and give the frame",
-}
+    from shortlist.data.rejects import Places
 
 
 class ArrowStream(Protocol):
@@ -62,6 +52,10 @@ class Table(Protocol):
         """Return whether all cells are text."""
 
     @property
+    def notes(self) -> Mapping[str, str]:
+        """Return column → what had to be decided about it, of those that `load` has returned so far."""
+
+    @property
     def rejects(self) -> pl.DataFrame:
         """Return the records that are no rows."""
 
@@ -82,85 +76,15 @@ class Table(Protocol):
         """Return String[n]: what stands in `column` of the rows at positions `at` (ascending)."""
 
 
-@dataclass(frozen=True, eq=False)
-class FrameTable:
-    """A table of typed columns: a data frame, or a Parquet file of which only the columns asked for are read."""
-
-    name: str
-    frame: pl.LazyFrame
-    columns: list[str]
-    textual: bool = False
-
-    @property
-    def rejects(self) -> pl.DataFrame:
-        """Return none: every record of a frame is a row."""
-        return no_rejects()
-
-    def load(self, columns: Sequence[str], numbers: Mapping[str, NumberKind] | None = None) -> pl.DataFrame:
-        """Return these columns of all rows, each of its own type, whatever `numbers` names."""
-        try:
-            return self.frame.select(columns).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(f"{self.name}: cannot be read: {error}") from error
-
-    def place(self, at: NDArray[np.int64]) -> Places:
-        """Return the record number (from 1) of the rows at positions `at`; a frame has no lines."""
-        return Places(at + 1)
-
-    def records(self, at: NDArray[np.int64]) -> pl.Series:
-        """Return String[n]: the rows at positions `at` as JSON objects."""
-        rows = self._rows(self.columns, at)
-        # JSON has no place for what these types hold.
-        foreign = [name for name, dtype in rows.schema.items() if dtype in (pl.Binary, pl.Object)]
-        # Not splitlines: a cell may hold other ends of lines than \n, which JSON escapes.
-        lines = rows.drop(foreign).write_ndjson().split("\n")[:-1] if rows.width > len(foreign) else ["{}"] * at.size
-        return pl.Series(lines, dtype=pl.String)
-
-    def cells(self, column: str, at: NDArray[np.int64]) -> pl.Series:
-        """Return String[n]: what stands in `column` of the rows at positions `at`."""
-        return self._rows([column], at)[column].cast(pl.String, strict=False)
-
-    def _rows(self, columns: Sequence[str], at: NDArray[np.int64]) -> pl.DataFrame:
-        return self.load(columns)[at]
-
-
 def open_table(source: Source, role: str, delimiter: str | None = None, encoding: str | None = None) -> Table:
     """Return `source` as a table; `role` ("interactions", "items", "users") names a frame in messages.
 
-    Files: Parquet by its first bytes, text otherwise; `delimiter` None means a tab for .tsv and .tab, else a comma.
+    Files are Parquet, JSON Lines or CSV; `delimiter` and `encoding` are those of text files, see `open_file`.
     Raises `DataError` for anything else.
     """
     if isinstance(source, str | os.PathLike):
-        return _open_file(Path(source), delimiter)
-    frame = _lazy(source, role)
-    try:
-        return FrameTable(role, frame, frame.collect_schema().names())
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{role}: the query of this LazyFrame fails: {error}") from error
-
-
-def _open_file(path: Path, delimiter: str | None) -> Table:
-    magic = _first_bytes(path)
-    if magic.startswith(PARQUET_MAGIC):
-        try:
-            frame = pl.scan_parquet(path, glob=False)
-            return FrameTable(str(path), frame, frame.collect_schema().names())
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(f"{path}: this Parquet file is damaged or truncated: {error}") from error
-    for start, what_to_do in FOREIGN.items():
-        if magic.startswith(start):
-            raise DataError(f"{path} {what_to_do}")
-    return CsvTable.open(path, delimiter or ("\t" if path.suffix.lower() in TAB_SUFFIXES else ","))
-
-
-def _first_bytes(path: Path) -> bytes:
-    if not path.is_file():
-        return b""  # a pipe: reading would take the bytes away
-    try:
-        with path.open("rb") as file:
-            return file.read(16)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
+        return open_file(Path(source), delimiter, encoding)
+    return FrameTable.of(role, _lazy(source, role))
 
 
 def _lazy(source: object, role: str) -> pl.LazyFrame:

@@ -85,7 +85,7 @@ def _unpacked(
 
 def _from_gzip(content: Content) -> Iterator[bytes]:
     file = io.BytesIO(content) if isinstance(content, bytes) else content
-    with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:  # type: ignore[arg-type]  # a map reads as a file does
+    with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:  # a map reads as a file does
         while piece := unpacked.read(CHUNK):
             yield piece
 
@@ -133,7 +133,7 @@ def _known(encoding: str) -> str:
     try:
         name = codecs.lookup(encoding).name
         "".encode(name)  # some codecs are no encodings of text
-    except (LookupError, TypeError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise ParameterError(
             f"encoding={encoding!r} is no encoding; write one such as utf-8, utf-16, latin-1 or windows-1252"
         ) from error

@@ -26,9 +26,9 @@ from shortlist.data.columns import ColumnUse
 from shortlist.data.events import Events
 from shortlist.data.feature_reading import FeatureRows
 from shortlist.data.feedback import Feedback
+from shortlist.data.frame_table import FrameTable
 from shortlist.data.import_report import TableReport
 from shortlist.data.rejects import Screening, no_rejects
-from shortlist.data.tables import FrameTable
 
 if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset

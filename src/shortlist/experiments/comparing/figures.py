@@ -128,7 +128,7 @@ def _words(frame: pl.DataFrame, order: list[str], column: str, title: str) -> Ch
             frame, title=alt.TitleParams(title, fontSize=12, fontWeight="normal", offset=4, anchor="end")
         )
         .mark_text(align="right", fontSize=12)
-        .encode(y=_by_model(order, shown=False), x=alt.value(52), text=f"{column}:N")
+        .encode(y=_by_model(order, shown=False), x=alt.value(56), text=f"{column}:N")
         .properties(width=56, height=ROW * len(order))
     )
 

@@ -1,7 +1,10 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+from shortlist.data import import_report
 from shortlist.data.import_report import DataWarning, NoUsableRowsError
 from shortlist.data.read import check, read
 from shortlist.errors import DataError
@@ -73,6 +76,13 @@ def test_every_reason_says_what_to_do(report):
         "1 × unparsable timestamp (write times as ISO 8601",
     ):
         assert part in text
+
+
+def test_no_reason_is_without_a_hint():
+    source = "".join(path.read_text() for path in Path(import_report.__file__).parent.glob("*.py"))
+    reasons = set(re.findall(r'"((?:missing|unparsable|timestamp|value|number|id) [a-z0-9 ]+)"', source))
+    assert {"missing id", "unparsable time", "timestamp in the future", "value is negative"} <= reasons
+    assert [reason for reason in reasons if not import_report.hint_for(reason)] == []
 
 
 def test_ids_of_feature_rows_without_events_are_shown(tmp_path):

@@ -26,16 +26,28 @@ SHOWN_IDS = 5
 # How a reason begins → what to do about it.
 HINTS = {
     "missing id": "every event needs its user and item",
+    "id is not a whole number": "give such ids as strings",
     "wrong number of fields": "put fields that hold the delimiter in quotes, or give another delimiter",
     "unbalanced quotes": "close each quote, and write a quote inside quotes twice",
+    "missing value": 'fill it in, or leave the column out: columns={"value": None}',
     "value has a decimal comma": "write 4.5, not 4,5, and 1234, not 1,234",
     "value off the scale": "declare the whole scale, scale=(lowest, highest), or correct the values",
+    "value is not finite": "NaN and infinity are no values",
+    "value is negative": 'an event has a strength of at least 0; ratings below 0 are kind="ratings" with a scale',
+    "value is neither 0 nor 1": 'other values are kind="ratings" or kind="events"',
     "unparsable value": "write values as numbers, such as 4.5",
-    "unparsable timestamp": "write times as ISO 8601, such as 2018-09-24T14:27:30, or as seconds since 1970",
+    "unparsable number": "write numbers as 4.5; a feature that is none has another kind",
+    "number is not finite": "NaN and infinity are no features",
+    "unparsable truth value": "write true or false, or 1 or 0",
+    "missing timestamp": 'fill it in, or leave the column out: columns={"timestamp": None}',
+    "unparsable time": "write times as ISO 8601, such as 2018-09-24T14:27:30, or as seconds since 1970",
     "timestamp in the future": "correct the clock that wrote it; latest=… declares up to when times are right",
     "timestamp far": "often stands for a missing time; earliest=… declares from when on times are right",
+    "timestamp before": "earliest=… declares it",
+    "timestamp after": "latest=… declares it",
     "timestamp in": "bring the column to one unit",
     "an earlier row has this id": "keep one row an id",
+    "duplicate of an earlier row": 'duplicates="keep" keeps such rows',
 }
 
 

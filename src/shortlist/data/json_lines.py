@@ -22,7 +22,7 @@ from shortlist.data.text_bytes import require_utf8
 from shortlist.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -164,7 +164,7 @@ class JsonTable:
         if types and block.n_rows:
             text = self._text(block)
             frame = _parsed(self.name, text, types)
-            other = _not_text(text, [column for column, dtype in types.items() if dtype == pl.String])
+            other = _not_text(text, [column for column in types if frame.schema[column] == pl.String])
             pieces |= {name: Piece(frame[name], where, other.get(name)) for name in types}
         return pieces
 
@@ -218,17 +218,24 @@ def _types(text: bytes) -> dict[str, pl.DataType] | None:
 
 def _parsed(name: str, text: bytes, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
     try:
-        frame = pl.read_ndjson(text, schema=types)
-        large = [
-            column for column, dtype in types.items() if dtype == pl.Float64 and _is_large(frame[column])
-        ]
-        if large:
-            # Of a large whole number beside a fraction, digits were lost.
-            texts = pl.read_ndjson(text, schema=dict.fromkeys(large, pl.String()))
-            frame = frame.with_columns(column for column in texts if column.str.contains(LARGE_WHOLE).any())
+        return _exact(text, types)
+    except (pl.exceptions.PolarsError, RecursionError):
+        # Polars takes true for a kind of number until it meets one.
+        known = _types_one_by_one(text.split(b"\n"))
+    try:
+        return _exact(text, {column: known[column] for column in types})
     except (pl.exceptions.PolarsError, RecursionError) as error:
         raise DataError(f"{name}: cannot be parsed: {error}") from error
-    return frame
+
+
+def _exact(text: bytes, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    frame = pl.read_ndjson(text, schema=types)
+    large = [column for column, dtype in types.items() if dtype == pl.Float64 and _is_large(frame[column])]
+    if not large:
+        return frame
+    # Of a large whole number beside a fraction, digits were lost.
+    texts = pl.read_ndjson(text, schema=dict.fromkeys(large, pl.String()))
+    return frame.with_columns(column for column in texts if column.str.contains(LARGE_WHOLE).any())
 
 
 def _is_large(values: pl.Series) -> bool:
@@ -307,10 +314,10 @@ def _is_grammatical(text: bytes) -> bool:
     return True
 
 
-def _types_one_by_one(lines: Iterator[bytes]) -> dict[str, pl.DataType]:
+def _types_one_by_one(lines: Iterable[bytes]) -> dict[str, pl.DataType]:
     # Keys whose values have no type in common become text.
     kinds: dict[str, set[Any]] = {}
-    for line in lines:
+    for line in filter(None, lines):
         for key, value in json.loads(line).items():
             kinds.setdefault(key, set()).add(_kind(value))
     return {key: _type_of(found - {None}) for key, found in kinds.items()}

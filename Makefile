@@ -3,11 +3,13 @@
 #
 #   PYTHON=...  the interpreter to make .venv with (default: the first of CANDIDATES that is 3.11 or newer)
 #   ARGS=...    handed on to `shortlist demo` or pytest, as in: make test ARGS="tests/models -x"
+#   MINUTES=... how long `make fuzz` looks for a broken promise (default: 60)
 #   BENCH=...   one benchmark alone, as in: make bench BENCH=course_lab
 
 SHELL := /bin/sh
 CANDIDATES := python3 python3.13 python3.12 python3.11 python
 BENCH ?= *
+MINUTES ?= 60
 BIN := .venv/bin
 DEFINITION := pyproject.toml constraints.txt packages/shortlist-movielens/pyproject.toml
 
@@ -16,12 +18,13 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: help demo test check bench tables clean
+.PHONY: help demo test fuzz check bench tables clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    recommendations from MovieLens small, with their measured quality"
 	@echo "make test    the test suite"
+	@echo "make fuzz    random data, models and requests for MINUTES=60, held to what recommend promises"
 	@echo "make check   format, lint, types, import contract, tables in the documents"
 	@echo "make bench   the benchmarks beside their peers; renews benchmarks/results and the tables made from it"
 	@echo "make tables  the tables in README.md and docs, anew from benchmarks/results"
@@ -32,6 +35,9 @@ demo: .venv/base.stamp
 
 test: .venv/test.stamp
 	@$(BIN)/python -m pytest $(ARGS)
+
+fuzz: .venv/test.stamp
+	@$(BIN)/python tests/contract/fuzz.py --minutes $(MINUTES) $(ARGS)
 
 check: .venv/check.stamp
 	$(BIN)/ruff format --check --quiet .

@@ -1,0 +1,222 @@
+"""Recipes: random recommenders of every class there is, each with what it must know and list, told by plain sets.
+
+A class that the registry gains needs a maker here; until it has one, a test fails.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+ALL_KINDS = ("ratings", "binary", "events")
+PIPELINE = "Pipeline"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to make a `model`, and what is true of it whatever the data.
+
+    knows: world → the users it has something to say about; lists: world → the items that may be on its lists;
+    popular: world → how much each item counts for unknown users. `guaranteed` items, if so many are permitted and
+    listed, are on every list; None: all of them. `only_past`: listed are only items that the user liked before;
+    `agreeing`: the sources of a pipeline that give the scorer's own scores. folds_in: world → the folded-in people
+    whom it has something to say about; None: nobody can be folded in.
+    """
+
+    lines: tuple[str, ...]
+    kinds: tuple[str, ...]
+    knows: Callable
+    lists: Callable
+    popular: Callable | None = None
+    needs_times: bool = False
+    folds_in: Callable | None = None
+    has_vectors: bool = False
+    guaranteed: int | None = None
+    only_past: bool = False
+    agreeing: tuple[str, ...] = ()
+    scores: bool = True
+
+    def __post_init__(self) -> None:
+        if self.popular is None:
+            object.__setattr__(self, "popular", likers)
+
+
+def recipe_of(rng: np.random.Generator, class_name: str) -> Recipe:
+    """Return a random recipe of the class, or of a pipeline."""
+    return pipeline(rng) if class_name == PIPELINE else MODELS[class_name](rng)
+
+
+# What the models must know, from the events alone.
+
+
+def everybody(world) -> set:
+    return world.people
+
+
+def who_likes_something(world) -> set:
+    return {event.user for event in world.events if world.positive(event)}
+
+
+def who_has_an_event(world) -> set:
+    return {event.user for event in world.events}
+
+
+def liked_items(world) -> set:
+    return {event.item for event in world.events if world.positive(event)}
+
+
+def items_of_at_least(n: int) -> Callable:
+    def items(world) -> set:
+        users = defaultdict(set)
+        for event in world.events:
+            users[event.item].add(event.user)
+        return {item for item, whose in users.items() if len(whose) >= n}
+
+    return items
+
+
+def strangers_with_an_event(world) -> set:
+    known = items_of_at_least(1)(world)
+    return {event.user for event in world.strangers if event.item in known}
+
+
+def strangers_who_like_something(world) -> set:
+    known = liked_items(world)
+    return {event.user for event in world.strangers if event.item in known and world.positive(event)}
+
+
+def likers(world) -> dict:
+    """Return how many users have a positive event with each item that any has."""
+    users = defaultdict(set)
+    for event in world.events:
+        if world.positive(event):
+            users[event.item].add(event.user)
+    return {item: len(whose) for item, whose in users.items()}
+
+
+# Models.
+
+
+def popularity(rng: np.random.Generator) -> Recipe:
+    by = rng.choice(["count", "decayed", "mean"])
+    others = f"half_life_days={rng.choice([1e-5, 1.0])}, shrinkage={rng.integers(0, 3)}"
+    line = f"model = sl.Popularity({str(by)!r}, {others})"
+    return Recipe(
+        (line,),
+        ALL_KINDS,
+        everybody,
+        items_of_at_least(1) if by == "mean" else liked_items,
+        needs_times=bool(by == "decayed"),
+    )
+
+
+def buy_again(rng: np.random.Generator) -> Recipe:
+    half_life, rates = rng.choice([None, 1e-5, 100.0]), rng.random() < 0.5
+    line = f"model = sl.BuyAgain({half_life}, repeat_rates={rates}, shrinkage={rng.choice([0.5, 10.0])})"
+    return Recipe((line,), ALL_KINDS, who_likes_something, liked_items, only_past=True)
+
+
+def matrix_factorization(rng: np.random.Generator) -> Recipe:
+    solver, least = rng.choice(["als", "als", "sgd", "adam"]), int(rng.integers(1, 4))
+    arguments = f"dim={rng.integers(1, 6)}, solver={str(solver)!r}, n_epochs={rng.integers(0, 3)}, min_ratings={least}"
+    return Recipe(
+        (f"model = sl.MatrixFactorization({arguments}, item_bias={rng.random() < 0.5})",),
+        ("ratings",),
+        who_has_an_event,
+        items_of_at_least(least),
+        folds_in=strangers_with_an_event,
+        has_vectors=True,
+    )
+
+
+def wals(rng: np.random.Generator) -> Recipe:
+    arguments = {
+        "dim": int(rng.integers(1, 6)),
+        "n_epochs": int(rng.integers(1, 3)),
+        "unobserved_weight": float(rng.choice([0.0, 0.1, 1.0])),
+        "alpha": float(rng.choice([0.0, 2.0])),
+        "unobserved": str(rng.choice(["all", "complement"])),
+    }
+    text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return Recipe(
+        (f"model = sl.WALS({text})",),
+        ALL_KINDS,
+        who_likes_something,
+        liked_items,
+        folds_in=strangers_who_like_something,
+        has_vectors=True,
+    )
+
+
+MODELS: dict[str, Callable[[np.random.Generator], Recipe]] = {
+    "BuyAgain": buy_again,
+    "MatrixFactorization": matrix_factorization,
+    "Popularity": popularity,
+    "WALS": wals,
+}
+
+# Sources: each returns the expression that makes it, given the names of the pipeline's models and their recipes.
+
+
+def nearest(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str:
+    return f"sl.Nearest({_one(rng, list(models))}, k={rng.integers(1, 6)}, name={name!r})"
+
+
+def related(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str | None:
+    with_vectors = [model for model, recipe in models.items() if recipe.has_vectors]
+    if not with_vectors:
+        return None
+    measure = _one(rng, ["cosine", "dot", "euclidean"])
+    sizes = f"recent={rng.integers(1, 4)}, per_item={rng.integers(1, 4)}"
+    return f"sl.RelatedToRecent({_one(rng, with_vectors)}, {sizes}, measure={measure!r}, name={name!r})"
+
+
+def popular(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str:
+    return f"sl.Popular(k={rng.integers(1, 6)}, name={name!r})"
+
+
+SOURCES: dict[str, Callable[..., str | None]] = {
+    "Nearest": nearest,
+    "Popular": popular,
+    "RelatedToRecent": related,
+}
+SCORERS = {"ModelScorer": lambda model: f"sl.ModelScorer({model})"}
+
+
+def pipeline(rng: np.random.Generator) -> Recipe:
+    """Return a pipeline of one to three sources over one or two models, with what its scorer's model knows."""
+    chosen = {f"model_{n}": recipe_of(rng, _one(rng, list(MODELS))) for n in range(rng.integers(1, 3))}
+    scoring = _one(rng, list(chosen))
+    sources = []
+    while not sources:
+        makers = [SOURCES[_one(rng, list(SOURCES))] for _ in range(rng.integers(1, 4))]
+        made = [make(rng, chosen, f"source {n}") for n, make in enumerate(makers)]
+        sources = [source for source in made if source is not None]
+    lines = [
+        line.replace("model =", f"{name} =", 1) for name, recipe in chosen.items() for line in recipe.lines
+    ]
+    scorer = SCORERS[_one(rng, list(SCORERS))](scoring)
+    lines.append(f"model = sl.Pipeline([{', '.join(sources)}], {scorer})")
+    own = [source for source in sources if source.startswith(f"sl.Nearest({scoring},")]
+    used = [name for name in chosen if name == scoring or any(f"({name}," in source for source in sources)]
+    recipes = [chosen[name] for name in used]
+    return replace(
+        chosen[scoring],
+        lines=tuple(line for line in lines if line.split(" =")[0] in (*used, "model")),
+        kinds=tuple(kind for kind in ALL_KINDS if all(kind in recipe.kinds for recipe in recipes)),
+        needs_times=any(recipe.needs_times for recipe in recipes),
+        folds_in=None,
+        has_vectors=False,
+        guaranteed=max(map(_k_of, own), default=0),
+        agreeing=tuple(source.split("name='")[1].split("'")[0] for source in own),
+        scores=False,
+    )
+
+
+def _k_of(source: str) -> int:
+    return int(source.split("k=", 1)[1].split(",", 1)[0])
+
+
+def _one(rng: np.random.Generator, values: list) -> str:
+    return str(values[rng.integers(len(values))])

@@ -38,9 +38,10 @@ def typed_users(texts: Sequence[str], memory: Memory, *, must_exist: bool) -> li
 def typed_items(texts: Iterable[str], memory: Memory) -> list[Id]:
     """Return the distinct item ids that `texts` stand for, in the order given.
 
-    Raises `UnknownIdError` with the nearest ids, and the items whose title holds the text, for the first unknown one.
+    Spaces around a text are part of the id where the data has such an id. Raises `UnknownIdError` with the nearest ids,
+    and the items whose title holds the text, for the first unknown one.
     """
-    ids = list(dict.fromkeys(memory.items.parse(text) for text in texts))
+    ids = list(dict.fromkeys(_typed_item(text, memory.items) for text in texts))
     for item in ids:
         if not _exists(item, memory.items):
             titled = "".join(f"\n  {found}" for found in _with_title(str(item), memory))
@@ -53,9 +54,23 @@ def split_lists(texts: Iterable[str]) -> list[str]:
     """Return the ids of options that hold several: separated by commas, or one a line of the file named after @."""
     ids: list[str] = []
     for text in texts:
-        parts = Path(text[1:]).read_text("utf-8").splitlines() if text.startswith("@") else text.split(",")
-        ids += [part.strip() for part in parts if part.strip()]
-    return ids
+        ids += _lines(Path(text[1:])) if text.startswith("@") else text.split(",")
+    return [part for part in ids if part.strip()]
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        # Not splitlines(), which also splits at characters that an id may hold, such as U+2028.
+        return file.read_text("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ParameterError(f"{file}, line {line}: not UTF-8 text; save the file in UTF-8") from error
+
+
+def _typed_item(text: str, items: Vocabulary) -> Id:
+    exact = items.parse(text)
+    # A file may begin with a byte order mark, and so may an id.
+    return exact if _exists(exact, items) else items.parse(text.removeprefix("\ufeff").strip())
 
 
 def _exists(item: Id, vocabulary: Vocabulary) -> bool:

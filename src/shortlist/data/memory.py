@@ -68,7 +68,9 @@ class Memory:
         """
         whole("k", k, least=0)
         now = self.now if limits.at is None else microseconds(limits.at)
-        past = (self.history.take(users) if history is None else history).until(now)
+        # What people who are not in the data did after its last event is their past, too.
+        until = None if history is not None and limits.at is None else now
+        past = (self.history.take(users) if history is None else history).until(until)
         eligible = Eligible.of(
             len(self.items),
             past,

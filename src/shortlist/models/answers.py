@@ -11,7 +11,7 @@ from shortlist.data.memory import OnUnknown
 from shortlist.data.recommendations import Recommendations
 from shortlist.data.vocabulary import id_series
 from shortlist.errors import UnknownIdError
-from shortlist.models.exact_search import search
+from shortlist.models.common_order import best_permitted
 from shortlist.models.past_items import again_reasons, past_items
 from shortlist.parameters import one_of
 from shortlist.stages import Lists
@@ -35,7 +35,8 @@ def require_users(
     memory: Memory, user_ids: Ids, user_idx: NDArray[np.int32], known: NDArray[np.bool_]
 ) -> None:
     """Raise `UnknownIdError` unless all users are known, saying which are not in the data and which have no vector."""
-    outside = np.flatnonzero(user_idx < 0)
+    # People who are folded in have no position either.
+    outside = np.flatnonzero((user_idx < 0) & ~known)
     if outside.size:
         message = memory.users.unknown_message(user_ids.gather(outside).to_list(), "user")
         raise UnknownIdError(
@@ -85,16 +86,8 @@ def answer(
 
 def popular_lists(memory: Memory, request: Request) -> Lists:
     """Return the permitted items that most users have a positive event with; items nobody likes are left out."""
-    n_items, count = len(memory.items), memory.n_positive
-    none = np.zeros((len(request), 0), np.float32)
-    return search(
-        none,
-        np.zeros((n_items, 0), np.float32),
-        request.k,
-        request.eligible,
-        item_offsets=count.astype(np.float32),
-        listed=count > 0,
-    )
+    count = memory.n_positive
+    return best_permitted(count.astype(np.float32), count > 0, request.k, request.eligible)
 
 
 def shortfalls(

@@ -60,12 +60,12 @@ def test_columns_can_be_named(tmp_path: Path, run: Run) -> None:
 
 def test_every_option_is_one_of_read(tmp_path: Path, run: Run) -> None:
     (tmp_path / "log.csv").write_bytes(
-        b"user;item;event;when;place\nJose;1;shown;2020-01-01;x\nJose;1;click;2020-01-02;y\nann;1;shown;1999-01-01;x\n"
+        b"user;item;event;when;place\nJos\xe9;1;shown;2020-01-01;x\nJos\xe9;1;click;2020-01-02;y\nann;1;shown;1999-01-01;x\n"
         b"ann;1;shown;2030-01-01;x\n"
     )
     (tmp_path / "goods.csv").write_bytes(b"item;kinds\n1;hot,sweet\n")
     options = (
-        "--delimiter", ";", "--encoding", "utf-8", "--context", "place", "--column", "timestamp=when",
+        "--delimiter", ";", "--encoding", "latin-1", "--context", "place", "--column", "timestamp=when",
         "--feature", "items.kinds=tags:,", "--earliest", "2000-01-01", "--latest", "2029-12-31T23:00:00",
         "--engaged", 'event == "click"', "--shown", 'event == "shown"', "--within-hours", "24.0", "--per", "exposure",
     )  # fmt: skip

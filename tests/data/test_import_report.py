@@ -143,6 +143,16 @@ def test_ratings_with_a_decimal_comma_are_named_so(tmp_path):
     ]
 
 
+def test_ids_written_as_numbers_and_as_text_are_said_to_be_one(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"user": 1, "item": 5}\n{"user": "1", "item": 6}\nnothing\n')
+    report = check(tmp_path / "log.jsonl")
+    assert report.n_users == 1
+    (note,) = report.tables[0].notes
+    assert note.startswith("user holds text (1 rows) and numbers (1 rows)")
+    assert 'so that 1 and "1" are one' in note
+    assert "1 × no JSON object (write one object a line" in report.to_text()
+
+
 def test_a_rejected_number_is_shown_as_it_was_written(tmp_path):
     path = tmp_path / "events.csv"
     path.write_text(

@@ -121,7 +121,7 @@ class EventRows:
             rejects=self.screening.rejects(),
             columns=tuple(self.uses.values()),
             unused=tuple(column for column in self.table.columns if column not in self.frame.columns),
-            notes=tuple(self.notes),
+            notes=(*self.table.notes.values(), *self.notes),
         )
         require_rows(report)
         return report

@@ -140,7 +140,7 @@ def read_features(
         rejects=screening.rejects(),
         columns=(use, *uses),
         unused=tuple(c for c in table.columns if c not in (use.column, *specs)),
-        notes=tuple(notes),
+        notes=(*table.notes.values(), *notes),
     )
     require_rows(report)
     kinds = {column: spec.kind for column, spec in specs.items() if spec.kind is not None}

@@ -29,6 +29,8 @@ HINTS = {
     "id is not a whole number": "give such ids as strings",
     "wrong number of fields": "put fields that hold the delimiter in quotes, or give another delimiter",
     "unbalanced quotes": "close each quote, and write a quote inside quotes twice",
+    "no JSON object": 'write one object a line, such as {"user_id": 1, "item_id": 2}',
+    "unreadable JSON": "write one object a line, and escape line ends in texts as \\n",
     "missing value": 'fill it in, or leave the column out: columns={"value": None}',
     "value has a decimal comma": "write 4.5, not 4,5, and 1234, not 1,234",
     "value off the scale": "declare the whole scale, scale=(lowest, highest), or correct the values",

@@ -150,7 +150,7 @@ def test_ids_written_as_numbers_and_as_text_are_said_to_be_one(tmp_path):
     (note,) = report.tables[0].notes
     assert note.startswith("user holds text (1 rows) and numbers (1 rows)")
     assert 'so that 1 and "1" are one' in note
-    assert "1 × no JSON object (write one object a line" in report.to_text()
+    assert "1 × unreadable JSON (write one object a line" in report.to_text()
 
 
 def test_a_rejected_number_is_shown_as_it_was_written(tmp_path):

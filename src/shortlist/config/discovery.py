@@ -104,7 +104,7 @@ def discover(sources: Sequence[Source], **given: Any) -> Discovery:
     if not sources:
         raise ParameterError("name at least one file: the interactions")
     options = {name: value for name, value in given.items() if value is not None}
-    named = {role: options.pop(role) for role in ("items", "users") if role in options}
+    named: dict[str, Source] = {role: options.pop(role) for role in ("items", "users") if role in options}
     roles, delimiter = _settle(sources, named, options)
     if delimiter is not None:
         options["delimiter"] = delimiter
@@ -195,7 +195,7 @@ def _settle(
         except DataError as error:
             first = first or error
         else:
-            found = {role: sources[place] for role, place in at.items()} | named
+            found = {**{role: sources[place] for role, place in at.items()}, **named}
             return {role: found[role] for role in ("interactions", *ID_OF) if role in found}, delimiter
     raise first or ParameterError("no delimiter was tried")
 

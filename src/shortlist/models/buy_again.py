@@ -102,4 +102,5 @@ def _shrunk_rates(past: PastItems, chosen: NDArray[np.int64], shrinkage: float) 
     again = np.bincount(past.item_idx[past.times > 1], minlength=chosen.size)
     # Laplace's rule keeps the overall rate above 0 where nobody has come back yet: else every score would be 0.
     overall = (again.sum() + 1) / (chosen.sum() + 2)
-    return (again + shrinkage * overall) / (chosen + shrinkage)
+    rates: NDArray[np.float64] = (again + shrinkage * overall) / (chosen + shrinkage)
+    return rates

@@ -59,13 +59,10 @@ def past_items(history: History, half_life_days: float | None = None, now: int |
         same_pair = (row[1:] == row[:-1]) & (item[1:] == item[:-1])
     first = np.r_[True, ~same_pair][: row.size]
     pair = np.cumsum(first) - 1
-    times = np.bincount(pair, minlength=0)
-    decays = time is not None and half_life_days is not None and now is not None
-    weight = (
-        np.bincount(pair, np.exp2((time - now) / DAY / half_life_days))  # type: ignore[operator]
-        if decays
-        else times.astype(np.float64)
-    )
+    times = np.bincount(pair)
+    weight: NDArray[np.float64] = times.astype(np.float64)
+    if time is not None and half_life_days is not None and now is not None:
+        weight = np.bincount(pair, np.exp2((time - now) / DAY / half_life_days)).astype(np.float64)
     return PastItems(row[first], item[first], times.astype(np.int64), weight)
 
 

@@ -61,7 +61,8 @@ def compare(
         parts = agreed.parts(lambda configuration: dataset_of(configuration, work))
         found = lazy.compare.compare_candidates(
             agreed.candidates,
-            *parts,
+            parts.train,
+            parts.test,
             agreed.evaluation,
             baseline=agreed.baseline,
             metric=metric,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shortlist.data.features import FeatureTable
     from shortlist.data.vocabulary import Vocabulary
     from shortlist.experiments.recommender import Recommender
 
@@ -128,9 +129,19 @@ def small_part(dataset: Dataset, n_events: int) -> Dataset:
     part = Interactions.of(
         user_idx, item_idx, kept.value, kept.timestamp, len(users), len(items), log.feedback, kept.context
     )
-    tables = ((dataset.user_features, users), (dataset.item_features, items))
-    features = [None if table is None else table.align(vocabulary) for table, vocabulary in tables]
-    return Dataset(part, users, items, *features, name=f"part of {dataset.name}", repeats=dataset.repeats)
+    return Dataset(
+        part,
+        users,
+        items,
+        _aligned(dataset.user_features, users),
+        _aligned(dataset.item_features, items),
+        name=f"part of {dataset.name}",
+        repeats=dataset.repeats,
+    )
+
+
+def _aligned(table: FeatureTable | None, vocabulary: Vocabulary) -> FeatureTable | None:
+    return None if table is None else table.align(vocabulary)
 
 
 def _narrowed(vocabulary: Vocabulary, index: NDArray[np.int32]) -> tuple[Vocabulary, NDArray[np.int32]]:

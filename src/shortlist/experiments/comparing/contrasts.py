@@ -60,11 +60,10 @@ def contrasts_with_baseline(evaluation: Evaluation, metric: str, seed: int) -> l
     found = []
     for protocol in evaluation.protocols:
         own = _Table.of(evaluation, metric, protocol, seed).contrasts(str(evaluation.baseline))
+        # None or all have one.
         p_values = [contrast.p_value for contrast in own if contrast.p_value is not None]
-        found += [
-            replace(contrast, p_holm=p)
-            for contrast, p in zip(own, holm(p_values) or [None] * len(own), strict=True)
-        ]
+        adjusted: list[float | None] = [*holm(p_values)] or [None] * len(own)
+        found += [replace(contrast, p_holm=p) for contrast, p in zip(own, adjusted, strict=True)]
     return found
 
 

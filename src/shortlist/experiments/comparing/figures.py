@@ -34,7 +34,7 @@ def overview(comparison: Comparison) -> Chart:
     alt = altair_module()
     rows = [forest(comparison, protocol, with_costs=True) for protocol in comparison.evaluation.protocols]
     level, parts = comparison.evaluation.level, comparison.parts
-    return alt.vconcat(*rows, spacing=28).properties(
+    chart: Chart = alt.vconcat(*rows, spacing=28).properties(
         title=alt.TitleParams(
             f"{comparison.label} beside {comparison.baseline}",
             subtitle=[
@@ -45,6 +45,7 @@ def overview(comparison: Comparison) -> Chart:
             ],
         )
     )
+    return chart
 
 
 def overview_alt(comparison: Comparison) -> str:
@@ -76,7 +77,8 @@ def forest(comparison: Comparison, protocol: str, *, with_costs: bool = False) -
     ]
     if with_costs:
         panels += [_words(frame, order, column, name) for column, name in _COSTS.items()]
-    return alt.hconcat(*panels, spacing=18).resolve_scale(y="shared")
+    chart: Chart = alt.hconcat(*panels, spacing=18).resolve_scale(y="shared")
+    return chart
 
 
 def _frame(comparison: Comparison, protocol: str) -> pl.DataFrame:
@@ -118,12 +120,13 @@ def _intervals(
     if zero:
         line = alt.Chart(alt.Data(values=[{"at": 0}])).mark_rule(strokeDash=[4, 3], opacity=0.6)
         layers.insert(0, line.encode(x=alt.X("at:Q", title=title)))
-    return alt.layer(*layers).properties(width=270, height=ROW * len(order))
+    chart: Chart = alt.layer(*layers).properties(width=270, height=ROW * len(order))
+    return chart
 
 
 def _words(frame: pl.DataFrame, order: list[str], column: str, title: str) -> Chart:
     alt = altair_module()
-    return (
+    chart: Chart = (
         alt.Chart(
             frame, title=alt.TitleParams(title, fontSize=12, fontWeight="normal", offset=4, anchor="end")
         )
@@ -131,6 +134,7 @@ def _words(frame: pl.DataFrame, order: list[str], column: str, title: str) -> Ch
         .encode(y=_by_model(order, shown=False), x=alt.value(56), text=f"{column}:N")
         .properties(width=56, height=ROW * len(order))
     )
+    return chart
 
 
 def _by_model(order: list[str], *, shown: bool) -> Any:
@@ -148,7 +152,8 @@ def quality_and_cost(comparison: Comparison, protocol: str) -> Chart:
         for column, title in (("single_ms", "one list, ms (median, log)"), ("fit_seconds", "fit, s (log)"))
         if frame.filter(pl.col(column) > 0).height
     ]
-    return alt.hconcat(*panels, spacing=28)
+    chart: Chart = alt.hconcat(*panels, spacing=28)
+    return chart
 
 
 def _scatter(frame: pl.DataFrame, comparison: Comparison, column: str, title: str) -> Chart:
@@ -172,7 +177,8 @@ def _scatter(frame: pl.DataFrame, comparison: Comparison, column: str, title: st
     of_metric = alt.Y("value:Q", title=comparison.label, scale=alt.Scale(zero=False))
     bars = base.mark_rule().encode(y=alt.Y("low:Q", title=comparison.label), y2=alt.Y2("high:Q"))
     points = base.mark_point(filled=True, size=110, opacity=1).encode(y=of_metric)
-    return alt.layer(bars, points).properties(width=300, height=240)
+    chart: Chart = alt.layer(bars, points).properties(width=300, height=240)
+    return chart
 
 
 def segment_figure(comparison: Comparison, protocol: str) -> Chart:
@@ -185,7 +191,8 @@ def segment_figure(comparison: Comparison, protocol: str) -> Chart:
         if own:
             label = f"{metric}@{comparison.evaluation.k}"
             panels.append(_segment_panel(comparison, [_of_result(r) for r in own], label))
-    return alt.vconcat(*panels, spacing=20)
+    chart: Chart = alt.vconcat(*panels, spacing=20)
+    return chart
 
 
 def _of_result(result: Any) -> dict[str, Any]:
@@ -222,7 +229,7 @@ def _segment_panel(comparison: Comparison, rows: list[dict[str, Any]], label: st
     )
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=label), x2=alt.X2("high:Q"))
     points = base.mark_point(filled=True, size=60, opacity=1).encode(x=alt.X("value:Q", title=label))
-    return (
+    chart: Chart = (
         alt.layer(bars, points)
         .properties(width=480, height=16 * len(names))
         .facet(
@@ -232,6 +239,7 @@ def _segment_panel(comparison: Comparison, rows: list[dict[str, Any]], label: st
         )
         .properties(spacing=8)
     )
+    return chart
 
 
 def _cycled(values: tuple[str, ...], n: int) -> list[str]:

@@ -32,6 +32,7 @@ thead th { vertical-align: bottom; background: var(--band); white-space: normal;
 th:first-child { text-align: left; }
 tbody th { font-weight: 600; }
 figure { margin: .6rem 0 1.2rem; overflow-x: auto; }
+figure svg { min-width: 36rem; }
 figcaption { color: var(--soft); font-size: .93rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }

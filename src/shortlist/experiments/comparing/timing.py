@@ -100,4 +100,4 @@ def size_mb(recommender: Any) -> float | None:
             saved = recommender.save(Path(folder) / "saved")
         except ArtifactError:
             return None
-        return sum(file.stat().st_size for file in saved.rglob("*") if file.is_file()) / 1e6
+        return sum(file.stat().st_size for file in Path(saved).rglob("*") if file.is_file()) / 1e6

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from shortlist.errors import DataError, ParameterError
-from shortlist.models.exact_search import search
+from shortlist.models.common_order import best_permitted
 from shortlist.models.model import Model
 from shortlist.parameters import number, one_of
 
@@ -61,15 +61,7 @@ class Popularity(Model):
         return self._rank(request)
 
     def _rank(self, request: Request) -> Lists:
-        no_vectors = np.zeros((self.item_scores_.size, 0), np.float32)
-        return search(
-            np.zeros((len(request), 0), np.float32),
-            no_vectors,
-            request.k,
-            request.eligible,
-            item_offsets=self.item_scores_,
-            listed=self.listed_items_,
-        )
+        return best_permitted(self.item_scores_, self.listed_items_, request.k, request.eligible)
 
     def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
         return self.item_scores_[item_idx]

@@ -259,6 +259,17 @@ def test_text_has_every_model_and_asked_for_metrics(compared):
     assert wals.rstrip().endswith("–")  # it predicts no ratings
 
 
+def test_the_best_has_a_table_unless_it_is_the_baseline(split, recommenders, compared):
+    assert compared.ranked("new items")[0] != compared.baseline
+    assert "ndcg@5 behind the best" in compared.to_text()
+    best = sl.compare(
+        recommenders, *split, k=5, n_bootstrap=10, baseline=compared.ranked("new items")[0], rng=4
+    )
+    assert best.ranked("new items")[0] == best.baseline
+    assert "behind the best" not in best.to_text()
+    assert best.with_best
+
+
 class Page(HTMLParser):
     VOID = ("meta", "br", "hr", "img", "link")
 

@@ -102,8 +102,7 @@ def _of_protocol(comparison: Comparison, protocol: str) -> Iterator[str]:
         f"{comparison.label} and its difference from {comparison.baseline}, with intervals; "
         "blue above 0, orange below, grey where the interval of the difference holds 0",
     )
-    if len(comparison.entries) > 2:
-        yield _table(tables.best_table(comparison, protocol))
+    yield from map(_table, tables.best_tables(comparison, protocol))
     yield "<h3>All metrics</h3>"
     yield from (_table(table) for table in tables.metric_tables(comparison, protocol, all_metrics=True))
     yield "<h3>Quality beside time</h3>"

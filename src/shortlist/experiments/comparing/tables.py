@@ -49,8 +49,7 @@ def all_tables(comparison: Comparison, all_metrics: bool, by_segment: bool) -> I
     """Return the tables of `comparison`: of each protocol the main metric, the others and segments, then the costs."""
     for protocol in comparison.evaluation.protocols:
         yield main_table(comparison, protocol)
-        if len(comparison.entries) > 2:
-            yield best_table(comparison, protocol)
+        yield from best_tables(comparison, protocol)
         yield from metric_tables(comparison, protocol, all_metrics)
         if by_segment:
             yield from segment_tables(comparison, protocol)
@@ -75,13 +74,15 @@ def main_table(comparison: Comparison, protocol: str) -> Table:
     return Table(f"{label}, {_of(protocol)} ({n:,} users)", head, rows)
 
 
-def best_table(comparison: Comparison, protocol: str) -> Table:
-    """Return the difference of each model from the best."""
+def best_tables(comparison: Comparison, protocol: str) -> Iterator[Table]:
+    """Return the table of the difference of each model from the best; none where the main table has it already."""
+    best, *others = comparison.ranked(protocol)
     own = {c.model: c for c in comparison.with_best if c.protocol == protocol}
-    best = comparison.ranked(protocol)[0]
+    if best == comparison.baseline or len(others) < 2:
+        return
     head = ["model", f"minus {best} [{comparison.evaluation.level:.0%} interval]"]
-    rows = [[name, _gain(own[name])] for name in comparison.ranked(protocol) if name in own]
-    return Table(f"{comparison.label} behind the best, {_of(protocol)}", head, rows)
+    rows = [[name, _gain(own[name])] for name in others]
+    yield Table(f"{comparison.label} behind the best, {_of(protocol)}", head, rows)
 
 
 def metric_tables(comparison: Comparison, protocol: str, all_metrics: bool) -> Iterator[Table]:

@@ -298,6 +298,10 @@ def test_splits_are_those_of_the_library(written, tmp_path: Path, table: str, ex
     inner = found.validation_rule(parts)(train)
     assert len(inner.train.interactions) + len(inner.test.interactions) == len(train.interactions)
     assert inner.name.partition("(")[0] == parts.name.partition("(")[0]
+    if " at" in f" {table.partition(chr(10))[2]}":
+        share = len(parts.test.interactions) / len(data.interactions)
+        assert inner.name == f"global_time(fraction={share:g})"
+        assert inner.test.interactions.timestamp.min() > inner.train.interactions.timestamp.max()
 
 
 def test_a_refusal_of_the_split_names_the_table(written, tmp_path: Path) -> None:

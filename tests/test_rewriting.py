@@ -3,6 +3,7 @@
 import os
 import sys
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist import config
-from shortlist.config.rewriting import rewritten
+from shortlist.config.rewriting import _respelled, rewritten
 from shortlist.errors import ConfigError, MissingExtraError
 
 TEXT = """\
@@ -103,6 +104,27 @@ def test_relative_paths_lead_to_the_same_files_from_another_folder(file: Path, m
     linked.symlink_to(there)
     data = tomllib.loads(rewritten(file, {}, folder=linked))["data"]
     assert Path(os.path.realpath(linked / data["items"])) == file.parent.resolve() / "items.csv"
+
+
+def test_lists_of_files_and_objects_with_paths_are_moved_too(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+
+    @dataclass
+    class Asked:
+        url: str
+        folder: Path = old
+
+    def meant(folder: Path) -> list[object]:
+        return [folder / "a.csv", Path("/b.csv"), Asked("sqlite:///c.db", folder), {"d": folder / "d.csv"}]
+
+    value = ["a.csv", "/b.csv", {"url": "sqlite:///c.db"}, {"d": "d.csv"}]
+    assert _respelled(value, meant(old), meant(new), new) == [
+        "../old/a.csv",
+        "/b.csv",
+        {"url": "sqlite:///c.db", "folder": "../old"},
+        {"d": "../old/d.csv"},
+    ]
+    assert _respelled(value, meant(old), meant(old), new) == value
 
 
 def test_absolute_paths_and_samples_stay(file: Path, tmp_path: Path) -> None:

@@ -79,20 +79,22 @@ def _moved(data: Mapping[str, Any], old: Path, new: Path) -> dict[str, Any]:
 def _spelled(value: Any, hint: Any, old: Path, new: Path) -> Any:
     """Return `value` with each path in it that is relative to `old` made relative to `new`."""
     try:
-        meant = convert(value, hint, old)
+        return _respelled(value, convert(value, hint, old), convert(value, hint, new), new)
     except UnsuitableError:
         return value
-    return _respelled(value, meant, new)
 
 
-def _respelled(value: Any, meant: Any, new: Path) -> Any:
-    if isinstance(value, str) and isinstance(meant, Path) and not Path(value).expanduser().is_absolute():
-        return Path(os.path.relpath(meant.absolute(), os.path.realpath(new))).as_posix()
-    if isinstance(value, list) and isinstance(meant, list | tuple) and len(value) == len(meant):
-        return [_respelled(one, other, new) for one, other in zip(value, meant, strict=True)]
+def _respelled(value: Any, here: Any, there: Any, new: Path) -> Any:
+    """Return `value`, which means `here` where it stands and would mean `there` in `new`, such that it means `here`."""
+    if isinstance(here, Path) and here != there:
+        return Path(os.path.relpath(here.absolute(), os.path.realpath(new))).as_posix()
+    if isinstance(value, list):
+        return [_respelled(*parts, new) for parts in zip(value, here, there, strict=True)]
     if isinstance(value, dict):
-        parts = meant if isinstance(meant, dict) else vars(meant) if hasattr(meant, "__dict__") else {}
-        return {key: _respelled(one, parts.get(key), new) for key, one in value.items()}
+        # A table may stand for an object with paths that it leaves out.
+        ours, theirs = (one if isinstance(one, dict) else vars(one) for one in (here, there))
+        spelled = {key: _respelled(value.get(key), ours[key], theirs[key], new) for key in ours}
+        return {key: one for key, one in spelled.items() if key in value or one is not None}
     return value
 
 

@@ -1,4 +1,6 @@
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -92,6 +94,24 @@ def test_impressions_may_be_a_file_of_their_own(tmp_path: Path, run: Run) -> Non
     result = run("check", str(tmp_path / "clicks.csv"), "--impressions", str(tmp_path / "shown.csv"))
     assert result.exit_code == 0
     assert "labels: 1 × 1 (engaged after being shown), 1 × 0" in result.stdout
+
+
+def test_interactions_may_come_from_a_database(tmp_path: Path, run: Run) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
+        database.execute("CREATE TABLE visits (who TEXT, what INTEGER, stars REAL)")
+        database.executemany(
+            "INSERT INTO visits VALUES (?, ?, ?)", [("ann", 1, 4), ("bob", 2, 9), (None, 1, 3)]
+        )
+    select = "SELECT who AS user_id, what AS item_id, stars AS value FROM visits ORDER BY rowid"
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    result = run("check", url, "--query", select, "--scale", "1", "5", "--json")
+    assert result.exit_code == 1, result.stderr
+    (table,) = json.loads(result.stdout)["tables"]
+    assert [(reject["row"], reject["reason"]) for reject in table["rejects"]] == [
+        (2, "value off the scale"),
+        (3, "missing id"),
+    ]
+    assert json.loads(table["rejects"][0]["record"]) == {"user_id": "bob", "item_id": 2, "value": 9.0}
 
 
 def test_duplicates_may_be_rejected(tmp_path: Path, run: Run) -> None:

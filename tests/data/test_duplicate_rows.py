@@ -1,7 +1,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shortlist.data.duplicate_rows import find_duplicates
@@ -35,6 +35,7 @@ def path(tmp_path):
 
 
 @given(ROWS)
+@example([(None, None, None, "x", cells) for cells in ([], [], [None], [None])])
 def test_a_duplicate_is_what_an_earlier_row_equals(rows):
     schema = {"a": pl.Int64, "b": pl.Int64, "c": pl.Float64, "d": pl.String, "e": pl.List(pl.Int64)}
     again, first = find_duplicates(pl.DataFrame(rows, schema=schema, orient="row"))

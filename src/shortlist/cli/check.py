@@ -36,6 +36,12 @@ def check(
     items: Annotated[Path | None, _option("FILE", "What is known of the items.", TABLES)] = None,
     users: Annotated[Path | None, _option("FILE", "What is known of the users.", TABLES)] = None,
     impressions: Annotated[Path | None, _option("FILE", "What was shown to whom.", TABLES)] = None,
+    query: Annotated[
+        str | None,
+        _option(
+            "SQL", "The SELECT that gives the interactions; the first of FILES is a database URL.", TABLES
+        ),
+    ] = None,
     kind: Annotated[
         str | None,
         _option("ratings|binary|events", "What the values are; inferred if left out.", VALUES),
@@ -92,10 +98,13 @@ def check(
     Ends with status 0 when every row can be used, 1 when some were rejected, 2 when a file cannot be used at all.
     """
     interactions, items_file, users_file = _sources(files, items, users)
+    source = interactions if query is None else lazy.sql.Query(interactions, query)
+    # A URL may hold a password, and is not shown.
+    what = interactions if query is None else "the rows of the query"
     rule = {"engaged": engaged, "shown": shown, "within_hours": within_hours, "per": per}
-    with working(f"reading {interactions}") as work, keeping_rejects(rejects, work):
+    with working(f"reading {what}") as work, keeping_rejects(rejects, work):
         report = lazy.read.check(
-            interactions,
+            source,
             items=items_file,
             users=users_file,
             impressions=impressions,

@@ -28,18 +28,11 @@ def find_duplicates(frame: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.
     suspects = np.flatnonzero(frame.hash_rows().is_duplicated().to_numpy())
     if not suspects.size:
         return suspects, suspects
-    rows = [_comparable(column).alias(str(at)) for at, column in enumerate(frame[suspects].get_columns())]
+    rows = [column.alias(str(at)) for at, column in enumerate(frame[suspects].get_columns())]
     numbered = pl.DataFrame([pl.Series("at", suspects), *rows])
     first = numbered.select(pl.col("at").min().over(numbered.columns[1:])).to_series().to_numpy()
     again = first != suspects
     return suspects[again], first[again]
-
-
-def _comparable(column: pl.Series) -> pl.Series:
-    # Polars takes an empty list and a list of one null for the same group.
-    if not column.dtype.is_nested():
-        return column
-    return column.to_frame("it").select(pl.struct("it").struct.json_encode()).to_series()
 
 
 def count_duplicates(log: Interactions) -> int:

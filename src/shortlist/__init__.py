@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from shortlist.data.read import check as check
     from shortlist.data.read import read as read
     from shortlist.data.recommendations import Recommendations as Recommendations
+    from shortlist.data.sql import Query as Query
     from shortlist.data.vocabulary import Vocabulary as Vocabulary
     from shortlist.experiments.comparing.compare import compare as compare
     from shortlist.experiments.evaluate import evaluate as evaluate
     from shortlist.experiments.tuning.tune import tune as tune
     from shortlist.models.buy_again import BuyAgain as BuyAgain
+    from shortlist.models.fitting import Epoch as Epoch
     from shortlist.models.matrix_factorization import MatrixFactorization as MatrixFactorization
     from shortlist.models.model import Model as Model
     from shortlist.models.popularity import Popularity as Popularity
@@ -51,6 +53,7 @@ _HOME = {
     "Candidates": "shortlist.stages",
     "Dataset": "shortlist.data.dataset",
     "EmbeddingModel": "shortlist.models.vectors",
+    "Epoch": "shortlist.models.fitting",
     "FeatureTable": "shortlist.data.features",
     "Feedback": "shortlist.data.feedback",
     "ImportReport": "shortlist.data.import_report",
@@ -63,6 +66,7 @@ _HOME = {
     "Pipeline": "shortlist.pipeline",
     "Popular": "shortlist.retrieval.popular",
     "Popularity": "shortlist.models.popularity",
+    "Query": "shortlist.data.sql",
     "Recommendations": "shortlist.data.recommendations",
     "RelatedToRecent": "shortlist.retrieval.related",
     "Request": "shortlist.stages",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
+from shortlist.data.file_lists import find_files, is_one_file
 from shortlist.data.file_table import open_file
 from shortlist.data.frame_table import FrameTable
+from shortlist.data.many_tables import ManyTables
+from shortlist.data.sql import Query, run_query
 from shortlist.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -29,7 +33,8 @@ class ArrowStream(Protocol):
         """Return a PyCapsule with the stream."""
 
 
-Source = str | os.PathLike[str] | pl.DataFrame | pl.LazyFrame | ArrowStream
+Location = str | os.PathLike[str]
+Source = Location | Sequence[Location] | Query | pl.DataFrame | pl.LazyFrame | ArrowStream
 
 
 class Table(Protocol):
@@ -79,12 +84,23 @@ class Table(Protocol):
 def open_table(source: Source, role: str, delimiter: str | None = None, encoding: str | None = None) -> Table:
     """Return `source` as a table; `role` ("interactions", "items", "users") names a frame in messages.
 
-    Files are Parquet, JSON Lines or CSV; `delimiter` and `encoding` are those of text files, see `open_file`.
+    A path may be that of a file (Parquet, JSON Lines or CSV), a pattern such as events/*.csv.gz, or a folder; several
+    are one table. `delimiter` and `encoding` are those of text files, see `open_file`. A `Query` is run.
     Raises `DataError` for anything else.
     """
+    if isinstance(source, Query):
+        return run_query(source)
     if isinstance(source, str | os.PathLike):
-        return open_file(Path(source), delimiter, encoding)
+        if is_one_file(source):
+            return open_file(Path(source), delimiter, encoding)
+        return ManyTables.open(str(source), find_files([source]), delimiter, encoding)
+    if isinstance(source, Sequence) and all(isinstance(part, str | os.PathLike) for part in source):
+        return ManyTables.open(_name_of_list(source), find_files(source), delimiter, encoding)
     return FrameTable.of(role, _lazy(source, role))
+
+
+def _name_of_list(paths: Sequence[Location]) -> str:
+    return f"{paths[0]} and {len(paths) - 1} more" if len(paths) > 1 else "".join(map(str, paths))
 
 
 def _lazy(source: object, role: str) -> pl.LazyFrame:
@@ -94,8 +110,8 @@ def _lazy(source: object, role: str) -> pl.LazyFrame:
         return source.lazy()
     if not hasattr(source, "__arrow_c_stream__"):
         raise DataError(
-            f"{role}: expected the path of a CSV or Parquet file, or a frame (Polars, pandas, Arrow), "
-            f"got {type(source).__name__}"
+            f"{role}: expected a path or a list of paths (CSV, JSON Lines, Parquet), a Query, "
+            f"or a frame (Polars, pandas, Arrow), got {type(source).__name__}"
         )
     try:
         return _from_arrow(source).lazy()

@@ -56,6 +56,12 @@ def test_rows_are_taken_in_the_order_given(rng, dtype):
     np.testing.assert_array_equal(taken, values[order])
 
 
+@given(st.lists(st.integers(0, 3), max_size=40), st.booleans())
+def test_what_never_descends_is_sorted(values, in_order):
+    values = sorted(values) if in_order else values
+    assert ordering.is_sorted(np.array(values, np.int64)) == (values == sorted(values))
+
+
 def test_nothing_has_an_order():
     assert ordering.stable_order(np.zeros(0, np.int64)).size == 0
     assert ordering.stable_order_of_positions(np.zeros(0, np.int32)).size == 0

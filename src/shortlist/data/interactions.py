@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from shortlist import threads
-from shortlist.data.ordering import read_only, stable_order, stable_order_of_positions, taken
+from shortlist.data.ordering import is_sorted, read_only, stable_order, stable_order_of_positions, taken
 from shortlist.kernels.id_tables import count_repeats
 from shortlist.parameters import one_of
 from shortlist.stages import History, offsets
@@ -68,7 +68,7 @@ class Interactions:
             feedback,
             context,
         )
-        if log.timestamp is None or bool(np.all(log.timestamp[1:] >= log.timestamp[:-1])):
+        if log.timestamp is None or is_sorted(log.timestamp):
             return log
         return log._in_order(stable_order(log.timestamp))
 

@@ -39,6 +39,14 @@ def stable_order(values: NDArray[np.int64]) -> NDArray[np.uint32]:
     return order
 
 
+def is_sorted(values: NDArray[np.int64]) -> bool:
+    """Return whether `values` int64[n] never descend. Cost: O(n), and little where they descend early."""
+    starts = range(0, values.size, LEAST_BLOCK)
+    # Blocks overlap by one, so that the step between them is seen.
+    parts = (values[max(start - 1, 0) : start + LEAST_BLOCK] for start in starts)
+    return all(bool(np.all(part[1:] >= part[:-1])) for part in parts)
+
+
 def stable_order_of_positions(positions: NDArray[np.int32]) -> NDArray[np.uint32]:
     """Return `stable_order` of `positions` int32[n], all at least 0."""
     if positions.size < FEW:
@@ -92,17 +100,16 @@ def _sorted_further(keys: NDArray[np.uint32], order: NDArray[np.uint32], top: in
     bits = max(top.bit_length(), 1)
     n_passes = -(-bits // DIGIT_BITS)
     digit = -(-bits // n_passes)
-    n, block = keys.size, _block(keys.size)
-    spare_keys: NDArray[np.uint32] | None = None
-    spare_order: NDArray[np.uint32] | None = None
-    for shift in range(0, bits, digit):
-        place = _places(keys, shift, 1 << digit, block)
-        keys_out = np.empty(n, np.uint32) if spare_keys is None else spare_keys
-        order_out = np.empty(n, np.uint32) if spare_order is None else spare_order
-        _move(keys, order, shift, place, block, keys_out, order_out)
-        # The caller's keys are not written to.
-        spare_keys, spare_order = (keys if shift else None), (order if order.size and shift else None)
-        keys, order = keys_out, order_out
+    block = _block(keys.size)
+    # Two buffers are written to in turns; what the caller gave is not one of them.
+    buffers: list[tuple[NDArray[np.uint32], NDArray[np.uint32]]] = []
+    for number in range(n_passes):
+        if number < 2:
+            buffers.append((np.empty(keys.size, np.uint32), np.empty(keys.size, np.uint32)))
+        target = buffers[number % 2]
+        place = _places(keys, number * digit, 1 << digit, block)
+        _move(keys, order, number * digit, place, block, *target)
+        keys, order = target
     return order
 
 

@@ -102,8 +102,8 @@ def test_events_of_one_table_become_labels():
         "labels: 2 × 1 (engaged after being shown), 2 × 0 (shown, not engaged), one a user and item" in text
     )
     assert "of 4 exposures and 3 engagements" in text
-    assert "1 engagements without an exposure before them are no labels" in text
-    assert "1 rows are neither an exposure nor an engagement" in text
+    assert "engagements without an exposure before them, which label nothing: 1" in text
+    assert "rows that are neither an exposure nor an engagement, not used: 1" in text
 
 
 def test_engagements_after_the_window_are_counted_and_label_nothing():
@@ -111,7 +111,9 @@ def test_engagements_after_the_window_are_counted_and_label_nothing():
     data = read(frame(LOG), labels=rule)
     assert ("bob", 1, 0, 1_600_000_500) in labels_of(data)
     assert data.report.labelling.counts.too_late == 1
-    assert "1 engagements more than 24 hours after the exposure" in data.report.to_text()
+    assert (
+        "engagements more than 24 hours after the exposure, which label nothing: 1" in data.report.to_text()
+    )
     assert data.report.to_values()["labels"]["rule"]["within_hours"] == 24
 
 

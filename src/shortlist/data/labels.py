@@ -184,11 +184,11 @@ class Labelling:
             f"{each}; of {counts.exposures:,} exposures and {counts.engagements:,} engagements"
         )
         found = {
-            "engagements without an exposure before them are no labels": counts.without_exposure,
-            f"engagements more than {self.labels.within_hours} hours after the exposure are no labels": counts.too_late,
-            "rows are neither an exposure nor an engagement, and not used": counts.neither,
+            "engagements without an exposure before them, which label nothing": counts.without_exposure,
+            f"engagements more than {self.labels.within_hours} hours after the exposure, which label nothing": counts.too_late,
+            "rows that are neither an exposure nor an engagement, not used": counts.neither,
         }
-        lines = [first, *(f"  {n:,} {what}" for what, n in found.items() if n)]
+        lines = [first, *(f"  {what}: {n:,}" for what, n in found.items() if n)]
         return "\n".join(lines if counts.ones else [*lines, "  no exposure was engaged: check the rule"])
 
     def to_values(self) -> dict[str, Any]:

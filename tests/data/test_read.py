@@ -143,7 +143,7 @@ def test_pandas_columns_of_mixed_types_are_refused():
 
 @pytest.mark.parametrize("source", [None, 3, [("u", "i")], {"user": ["a"]}])
 def test_other_objects_are_refused(source):
-    with pytest.raises(DataError, match="expected the path of a CSV or Parquet file, or a frame"):
+    with pytest.raises(DataError, match=r"expected a path or a list of paths .*, a Query, or a frame"):
         read(source)
 
 

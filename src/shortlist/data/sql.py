@@ -92,9 +92,9 @@ def _sqlalchemy() -> Any:
 
 
 def _url_of(query: Query) -> URL:
-    sqlalchemy = _sqlalchemy()
+    sqlalchemy, text = _sqlalchemy(), _expanded(query.url)
     try:
-        url: URL = sqlalchemy.make_url(_expanded(query.url))
+        url: URL = sqlalchemy.make_url(text)
     except (sqlalchemy.exc.ArgumentError, ValueError):
         # Neither the URL nor what SQLAlchemy says of it: either may hold the password.
         raise DataError(

@@ -223,15 +223,19 @@ class MatrixFactorization(Model):
 
     def _place_items(self, new: NDArray[np.intp], ratings: sparse.csr_array, factors: Factors) -> None:
         """Put the items at `new` where the users who rated them put them."""
-        w, b, x, c = factors
-        rows = ratings[:, new].T.tocsr()
+        _, _, x, c = factors
+        # In float32 for adam too: a start needs no more, and float64 would compile the solver once more.
+        w, b = (part.astype(np.float32, copy=False) for part in factors[:2])
+        rows = ratings[:, new].T.tocsr().astype(np.float32)
         scale = frequency_scale(np.diff(rows.indptr), self.reg_exponent)
         if self.item_bias:
             x[new], c[new] = rating_solvers.half_step(
-                rows, w, b, self.reg, self.bias_reg, scale, row="new item"
+                rows, w, b, self.reg, self.bias_reg, scale, row="among the new items number"
             )
         else:
-            x[new] = rating_solvers.half_step_without_bias(rows, w, b, self.reg, scale, row="new item")
+            x[new] = rating_solvers.half_step_without_bias(
+                rows, w, b, self.reg, scale, row="among the new items number"
+            )
 
     def _descend(
         self,

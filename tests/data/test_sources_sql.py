@@ -198,7 +198,7 @@ def test_an_sqlite_file_given_as_a_path_says_how_to_query_it(shop):
 
 @pytest.mark.parametrize("url", ["", " ", None, 7])
 def test_an_url_that_is_no_text_is_refused(url):
-    with pytest.raises(ParameterError, match="url must be a text"):
+    with pytest.raises(ParameterError, match="url must be a text that is not empty"):
         sl.Query(url, ALL)
     with pytest.raises(ParameterError, match="query must be a text"):
         sl.Query("sqlite:///shop.db", url)

@@ -103,6 +103,9 @@ def _of_literal(value: object, hint: Any) -> object:
 
 def _of_union(value: object, hint: Any, folder: Path) -> Any:
     parts = [part for part in get_args(hint) if can_hold(part)]
+    if isinstance(value, dict):
+        # Of a table, the one type that is made from its keys can say best what is wrong with it.
+        parts = [part for part in parts if _fields(part)] or parts
     if len(parts) == 1:
         return convert(value, parts[0], folder)
     # A path before plain text, so that it is resolved; the exact type first, so that 1 stays whole in `float | int`.
@@ -159,6 +162,9 @@ def _of_fields(value: object, hint: Any, folder: Path) -> Any:
         except UnsuitableError as error:
             raise UnsuitableError(f"{key}: {error}") from None
     parameters = inspect.signature(hint).parameters.values()
+    for parameter in parameters:
+        if isinstance(parameter.default, Path):
+            found.setdefault(parameter.name, folder / parameter.default)
     missing = [p.name for p in parameters if p.default is p.empty and p.name not in found]
     if missing:
         raise UnsuitableError(f"needs {listed(missing)}")

@@ -55,7 +55,7 @@ class Query:
         for name in ("url", "query"):
             value = getattr(self, name)
             if not isinstance(value, str) or not value.strip():
-                raise ParameterError(f"{name} must be a text, got {type(value).__name__} without one")
+                raise ParameterError(f"{name} must be a text that is not empty, not {type(value).__name__}")
 
     def __repr__(self) -> str:
         # The URL may hold a password.

@@ -3,6 +3,7 @@ import polars as pl
 import pytest
 
 from shortlist.data.features import DTYPES, FeatureTable
+from shortlist.data.read import read
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.errors import DataError, ParameterError
 
@@ -91,3 +92,16 @@ def test_a_table_that_breaks_its_word_is_refused(table):
         FeatureTable(table.frame.select("title", "id"), {"title": "text"})
     with pytest.raises(DataError, match="several rows for id 5"):
         FeatureTable(table.frame.with_columns(id=pl.lit(5, pl.Int64)), KINDS)
+
+
+def test_a_star_is_a_name_like_any_other(tmp_path):
+    odd = {"*": ["a", "b"]}
+    frame = pl.DataFrame({"item": [1, 2], "user": [1, 2], **odd})
+    frame.write_parquet(tmp_path / "odd.parquet")
+    for source in (frame, tmp_path / "odd.parquet", [tmp_path / "odd.parquet"]):
+        data = read(source, items=source, columns={"items": {"item_id": "item"}}, context=["*"])
+        assert data.item_features.frame.select("id", "user").rows() == [(1, 1.0), (2, 2.0)]
+        assert {name: data.item_features.frame[name].to_list() for name in odd} == odd
+        assert data.interactions.context["*"].to_list() == ["a", "b"]
+        vectors, _ = data.item_features.tags("*")
+        assert vectors.toarray().tolist() == [[1, 0], [0, 1]]

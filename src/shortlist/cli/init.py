@@ -11,7 +11,7 @@ from shortlist.cli.work import working
 from shortlist.errors import ParameterError
 
 if TYPE_CHECKING:
-    from shortlist.config.discovery import Discovery
+    from shortlist.data.discovery import Discovery
 
 DEFAULT_OUT = Path("shortlist.toml")
 

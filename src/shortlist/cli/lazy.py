@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from shortlist import artifacts, config, pipeline, registry
     from shortlist.cli import compilation, export
-    from shortlist.config import discovery, rewriting, template
-    from shortlist.data import import_report, labels, read, reject_file
+    from shortlist.config import rewriting, template
+    from shortlist.data import discovery, import_report, labels, read, reject_file, sql
     from shortlist.experiments import baseline, charts, demo, evaluate, output_file
     from shortlist.experiments.comparing import agreement, compare
     from shortlist.experiments.tuning import tune, tuning
@@ -36,6 +36,7 @@ __all__ = [
     "registry",
     "reject_file",
     "rewriting",
+    "sql",
     "template",
     "tune",
     "tuning",
@@ -50,7 +51,7 @@ _HOME = {
     "compilation": "shortlist.cli.compilation",
     "config": "shortlist.config",
     "demo": "shortlist.experiments.demo",
-    "discovery": "shortlist.config.discovery",
+    "discovery": "shortlist.data.discovery",
     "evaluate": "shortlist.experiments.evaluate",
     "export": "shortlist.cli.export",
     "import_report": "shortlist.data.import_report",
@@ -61,6 +62,7 @@ _HOME = {
     "registry": "shortlist.registry",
     "reject_file": "shortlist.data.reject_file",
     "rewriting": "shortlist.config.rewriting",
+    "sql": "shortlist.data.sql",
     "template": "shortlist.config.template",
     "tune": "shortlist.experiments.tuning.tune",
     "tuning": "shortlist.experiments.tuning.tuning",

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import inspect
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shortlist.config import key_meanings as meanings
 from shortlist.config.arguments import SEED
 from shortlist.config.commented_table import CommentedTable, entry
-from shortlist.config.discovery import path_from
 from shortlist.config.toml_text import toml, toml_key
 from shortlist.data import split
 from shortlist.data.import_report import describe, iso_time
@@ -30,10 +30,9 @@ from shortlist.scoring.model_scorer import ModelScorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from shortlist.config.discovery import Discovery
     from shortlist.data.dataset import Dataset
+    from shortlist.data.discovery import Discovery
 
 # Similar items are found for every item beforehand, which takes n_items² products.
 MOST_ITEMS_TO_RELATE = 200_000
@@ -147,6 +146,20 @@ def _features(found: Discovery) -> list[str]:
         )
         for side, kinds in found.features.items()
     ]
+
+
+def path_from(folder: str | os.PathLike[str], source: str | os.PathLike[str]) -> str:
+    """Return the path `source` as a file in `folder` names it: relative to it, with forward slashes.
+
+    Absolute where the relative path would begin with "~", which a file would take for the home folder.
+    """
+    try:
+        relative = os.path.relpath(source, folder)
+    except ValueError:  # on another drive
+        relative = str(Path(source).absolute())
+    if relative.startswith("~"):
+        relative = str(Path(source).absolute())
+    return relative.replace(os.sep, "/")
 
 
 def _source(source: Any, folder: Path) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import polars as pl
+from polars.selectors import by_name
 from scipy import sparse
 
 from shortlist.errors import DataError, ParameterError
@@ -66,7 +67,9 @@ class FeatureTable:
         source = np.full(len(vocabulary), -1, np.int64)
         source[index[index >= 0]] = np.flatnonzero(index >= 0)
         rows = pl.Series(source, dtype=pl.Int64)
-        gathered = self.frame.select(pl.col(name).gather(rows.set(rows < 0, None)) for name in self.kinds)
+        gathered = self.frame.select(
+            by_name(name).as_expr().gather(rows.set(rows < 0, None)) for name in self.kinds
+        )
         return FeatureTable(pl.DataFrame([vocabulary.ids.rename(ID), *gathered.get_columns()]), self.kinds)
 
     @property
@@ -85,7 +88,11 @@ class FeatureTable:
                 f"no tags or categorical feature {name!r}; there are: {', '.join(have) or 'none'}"
             )
         column = self.frame[name]
-        lists = column if self.kinds[name] == "tags" else column.to_frame().select(pl.concat_list(name))[name]
+        lists = (
+            column
+            if self.kinds[name] == "tags"
+            else column.to_frame().select(pl.concat_list(by_name(name)))[name]
+        )
         lists = lists.list.drop_nulls().list.unique().list.sort()
         length = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
         flat = (

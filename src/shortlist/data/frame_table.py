@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
+from polars.selectors import by_name
 
 from shortlist.data.rejects import Places, no_rejects
 from shortlist.errors import DataError
@@ -63,7 +64,8 @@ class FrameTable:
     def load(self, columns: Sequence[str], numbers: Mapping[str, NumberKind] | None = None) -> pl.DataFrame:
         """Return these columns of all rows, each of its own type, whatever `numbers` names."""
         try:
-            return self.frame.select(columns).collect()
+            # By selectors: a plain "*" would be every column, and "^a.*$" a pattern.
+            return self.frame.select([by_name(column) for column in columns]).collect()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(f"{self.name}: cannot be read: {error}") from error
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from polars.selectors import by_name
 
 from shortlist.data.cells import settle_ids
 from shortlist.data.column_pieces import Piece, join_pieces
@@ -151,7 +152,7 @@ def _load(table: FileTable, columns: Sequence[str], numbers: Mapping[str, Number
     held = [column for column in columns if column in table.columns]
     frame = table.load(held or table.columns[:1], numbers)
     return frame.select(
-        pl.col(column) if column in held else pl.repeat(None, pl.len(), dtype=pl.Null).alias(column)
+        by_name(column) if column in held else pl.repeat(None, pl.len(), dtype=pl.Null).alias(column)
         for column in columns
     )
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -259,17 +257,3 @@ def _is_named_otherwise(use: ColumnUse) -> bool:
 def _feature(meaning: str) -> Any:
     kind, tags, separator = meaning.partition(_TAGS)
     return {"kind": kind, "separator": separator} if tags else kind
-
-
-def path_from(folder: str | os.PathLike[str], source: str | os.PathLike[str]) -> str:
-    """Return the path `source` as a file in `folder` names it: relative to it, with forward slashes.
-
-    Absolute where the relative path would begin with "~", which a file would take for the home folder.
-    """
-    try:
-        relative = os.path.relpath(source, folder)
-    except ValueError:  # on another drive
-        relative = str(Path(source).absolute())
-    if relative.startswith("~"):
-        relative = str(Path(source).absolute())
-    return relative.replace(os.sep, "/")

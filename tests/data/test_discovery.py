@@ -3,8 +3,8 @@ import polars as pl
 import pytest
 
 import shortlist as sl
-from shortlist.config.discovery import discover, path_from
 from shortlist.data import split
+from shortlist.data.discovery import discover
 from shortlist.errors import DataError, ParameterError
 
 DAY = 86_400
@@ -150,8 +150,3 @@ def test_too_little_data_is_said():
     found = discover([pl.DataFrame({"user": [1], "item": [2]})])
     assert found.cut.kind == "leave_last_out"
     assert "too little data" in found.cut.why
-
-
-def test_paths_are_relative_unless_a_file_would_read_them_otherwise(tmp_path):
-    assert path_from(tmp_path / "a", tmp_path / "b" / "x.csv") == "../b/x.csv"
-    assert path_from(tmp_path, tmp_path / "~x.csv") == str(tmp_path / "~x.csv")

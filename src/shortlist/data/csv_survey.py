@@ -84,7 +84,8 @@ class Survey:
         """Return int64[m, 2]: where the records of `segment` that are no rows begin, and where the next ones do."""
         begin, end = np.searchsorted(self.irregular[:, START], [segment.start, segment.stop])
         irregular = self.irregular[begin:end]
-        return irregular[irregular[:, FORM] != UNUSUAL][:, [START, AFTER]]
+        gaps: NDArray[np.int64] = irregular[irregular[:, FORM] != UNUSUAL][:, [START, AFTER]]
+        return gaps
 
     def find(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return int64[n, 4]: record number and physical line (from 1), start and end of `rows` int64[n] (ascending).

@@ -76,7 +76,7 @@ def parse_rows(  # noqa: PLR0915 - one function: what a call would return for ea
                     if n_digits > SAFE_DIGITS:
                         # 19 digits fit in 64 bits without a sign; the largest int64 is 2^63 - 1.
                         limit = np.uint64(LARGEST) + np.uint64(negative)
-                        clean = n_digits == SAFE_DIGITS + 1 and number <= limit
+                        clean = n_digits == SAFE_DIGITS + 1 and bool(number <= limit)
                     if data[first] == ZERO:
                         clean = n_digits == 1 and not negative
                 else:
@@ -120,7 +120,7 @@ def _digits(data: NDArray[np.uint8], at: int, number: np.uint64) -> tuple[int, n
         number = number * TEN + np.uint64(digit)
         i += np.uint64(1)
         digit = data[i] - ZERO
-    return np.int64(i), number
+    return np.int64(i), number  # type: ignore[return-value] # int(i) would stay unsigned when compiled
 
 
 @kernel

@@ -240,7 +240,8 @@ def _equal(word: np.uint64, pattern: np.uint64) -> np.uint64:
 
 @kernel
 def _count(high_bits: np.uint64) -> int:
-    return int(((high_bits >> np.uint64(7)) * EACH_BYTE) >> np.uint64(56))
+    # int() would keep it unsigned when compiled.
+    return np.int64(((high_bits >> np.uint64(7)) * EACH_BYTE) >> np.uint64(56))  # type: ignore[return-value]
 
 
 @kernel

@@ -1,6 +1,7 @@
 """`shortlist init`: what it recognises, and that fit, recommend and evaluate take what it writes."""
 
 import json
+import sqlite3
 import tomllib
 from pathlib import Path
 
@@ -213,3 +214,33 @@ def test_rejected_rows_are_noted(run: Run, tmp_path: Path) -> None:
     result = run("init", str(tmp_path / "log.csv"), "--out", str(tmp_path / "c.toml"))
     assert result.exit_code == 0
     assert "1 of 721 rows" in result.stderr
+
+
+def test_a_query_goes_all_the_way(run: Run, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.execute("CREATE TABLE sold (customer TEXT, product TEXT, quantity INTEGER, date TEXT)")
+        database.executemany("INSERT INTO sold VALUES (?, ?, ?, ?)", purchases().rows())
+    database.close()
+    out, url = tmp_path / "deep" / "c.toml", f"sqlite:///{tmp_path / 'shop.db'}"
+    out.parent.mkdir()
+    select = "SELECT customer, product, date FROM sold"
+    text = go(run, "init", url, "--query", select, "--out", str(out))
+    assert "split: global_time" in text
+    source = tomllib.loads(out.read_text())["data"]["interactions"]
+    assert (source["url"], source["query"]) == (url, select)
+    go(run, "fit", str(out), "--out", str(tmp_path / "m"))
+    assert "ndcg" in go(run, "evaluate", str(out))
+
+
+def test_a_database_is_named_relative_to_the_folder_it_was_named_in(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.execute("CREATE TABLE sold (customer TEXT, product TEXT, date TEXT)")
+        database.executemany("INSERT INTO sold VALUES (?, ?, ?)", purchases().drop("quantity").rows())
+    database.close()
+    monkeypatch.chdir(tmp_path)
+    Path("deep").mkdir()
+    go(run, "init", "sqlite:///shop.db", "--query", "SELECT * FROM sold", "--out", "deep/c.toml")
+    assert tomllib.loads(Path("deep/c.toml").read_text())["data"]["interactions"]["folder"] == ".."
+    go(run, "fit", "deep/c.toml", "--out", "m")

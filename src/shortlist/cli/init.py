@@ -29,6 +29,14 @@ def init(
     ] = False,
     items: Annotated[Path | None, typer.Option(metavar="FILE", help="What is known of the items.")] = None,
     users: Annotated[Path | None, typer.Option(metavar="FILE", help="What is known of the users.")] = None,
+    query: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SQL",
+            help="The SELECT that gives the interactions; the first FILE is a database URL, and stands in "
+            "CONFIG.toml as it is: write $NAME for a password.",
+        ),
+    ] = None,
     kind: Annotated[
         str | None,
         typer.Option(metavar="ratings|binary|events", help="What the values are; inferred if left out."),
@@ -63,9 +71,12 @@ def init(
     the data are found out and said; correct in the file what is not so.
     """
     _require_free(out, force=force)
-    with working(f"reading {', '.join(files)}") as work:
+    sources = files if query is None else [lazy.sql.Query(files[0], query), *files[1:]]
+    # A URL may hold a password, and is not shown.
+    named = files if query is None else ["the rows of the query", *files[1:]]
+    with working(f"reading {', '.join(named)}") as work:
         found = lazy.discovery.discover(
-            files,
+            sources,
             items=items,
             users=users,
             kind=kind,

@@ -18,6 +18,7 @@ from shortlist.config.toml_text import toml, toml_key
 from shortlist.data import split
 from shortlist.data.import_report import describe, iso_time
 from shortlist.data.read import read
+from shortlist.data.sql import Query
 from shortlist.errors import ParameterError
 from shortlist.models.buy_again import BuyAgain
 from shortlist.models.matrix_factorization import MatrixFactorization
@@ -163,6 +164,11 @@ def path_from(folder: str | os.PathLike[str], source: str | os.PathLike[str]) ->
 
 
 def _source(source: Any, folder: Path) -> Any:
+    if isinstance(source, Query):
+        beside = path_from(folder, source.folder)
+        return {"url": source.url, "query": source.query} | ({} if beside == "." else {"folder": beside})
+    if isinstance(source, list | tuple):
+        return [_source(one, folder) for one in source]
     if not isinstance(source, str | os.PathLike):
         raise ParameterError(f"a configuration file names files, and this is a {type(source).__name__}")
     return path_from(folder, source)

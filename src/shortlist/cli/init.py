@@ -71,7 +71,7 @@ def init(
     the data are found out and said; correct in the file what is not so.
     """
     _require_free(out, force=force)
-    sources = files if query is None else [lazy.sql.Query(files[0], query), *files[1:]]
+    sources: list[Any] = files if query is None else [lazy.sql.Query(files[0], query), *files[1:]]
     # A URL may hold a password, and is not shown.
     named = files if query is None else ["the rows of the query", *files[1:]]
     with working(f"reading {', '.join(named)}") as work:

@@ -179,13 +179,14 @@ class Labelling:
     def to_text(self) -> str:
         """Return what was found, for people, several lines."""
         counts, each = self.counts, "a user and item" if self.labels.per == "pair" else "an exposure"
+        hours = self.labels.within_hours
         first = (
             f"labels: {counts.ones:,} × 1 (engaged after being shown), {counts.zeros:,} × 0 (shown, not engaged), one "
             f"{each}; of {counts.exposures:,} exposures and {counts.engagements:,} engagements"
         )
         found = {
             "engagements without an exposure before them, which label nothing": counts.without_exposure,
-            f"engagements more than {self.labels.within_hours} hours after the exposure, which label nothing": counts.too_late,
+            f"engagements more than {hours} hours after the exposure, which label nothing": counts.too_late,
             "rows that are neither an exposure nor an engagement, not used": counts.neither,
         }
         lines = [first, *(f"  {what}: {n:,}" for what, n in found.items() if n)]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -12,18 +13,35 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 
-HEAVY = ("numba", "pandas", "polars", "pyarrow", "scipy", "torch")
+HEAVY = (
+    "altair",
+    "numba",
+    "optuna",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "scipy",
+    "sqlalchemy",
+    "tomlkit",
+    "torch",
+)
 
 
 def in_fresh_interpreter(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
+def definition() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
 def declared() -> list[Requirement]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    lists = [project["build-system"]["requires"], project["project"]["dependencies"]]
-    lists += project["project"]["optional-dependencies"].values()
-    return [Requirement(text) for texts in lists for text in texts]
+    """Return every requirement of another package; an extra may also name extras of the project itself."""
+    project = definition()["project"]
+    lists = [definition()["build-system"]["requires"], project["dependencies"]]
+    lists += project["optional-dependencies"].values()
+    found = [Requirement(text) for texts in lists for text in texts]
+    return [requirement for requirement in found if requirement.name != project["name"]]
 
 
 def pinned() -> dict[str, str]:
@@ -47,6 +65,13 @@ def test_a_declared_package_is_pinned_within_its_bounds(requirement: Requirement
     version = pinned().get(canonicalize_name(requirement.name))
     assert version is not None
     assert version in requirement.specifier
+
+
+def test_extras_name_extras_that_exist() -> None:
+    extras = definition()["project"]["optional-dependencies"]
+    own = [Requirement(text) for texts in extras.values() for text in texts if text.startswith("shortlist[")]
+    assert own
+    assert all(requirement.extras <= extras.keys() for requirement in own)
 
 
 def test_constraints_pin_exactly_and_once() -> None:

@@ -85,6 +85,7 @@ def rejects_of(table):
 )
 @example(3, "\n", list('1,"a,3\n4,5,6\n7,"b",9\n'), False, 1)
 @example(2, "\n", ["\r", "a", ",", "\r", "\n"], True, 1)
+@example(2, "\n", ['1,"xxxxx\ny"\n3,4\n'], False, 8)
 @example(1, "\r\n", ["a" * 9, "\r\n", "\r\n", "b", "\r\n"], False, 5)
 def test_rows_and_rejects_are_those_of_the_slow_reader(write, n_fields, line_end, pieces, bom, chunk):
     text = ",".join("abc"[:n_fields]) + line_end + "".join(pieces)

@@ -100,6 +100,16 @@ def is_whole(text):
     1,
     2,
 )
+@example([("0", "0.00", "\n")], csv.QUOTE_MINIMAL, "\n", True, set(), csv_survey.CHUNK, 1)
+@example(
+    [("1", "6.4708321257442331", ""), ("2", "103.03515748823385", ""), ("3", "89146200212010439.9", "")],
+    csv.QUOTE_MINIMAL,
+    "\n",
+    True,
+    set(),
+    60,
+    1,
+)
 def test_values_are_those_of_python(rows, quoting, line_end, final, junk, chunk, n_threads):
     columns = list(zip(*rows, strict=True))
     with running(chunk, n_threads):

@@ -62,6 +62,11 @@ def test_what_never_descends_is_sorted(values, in_order):
     assert ordering.is_sorted(np.array(values, np.int64)) == (values == sorted(values))
 
 
+def test_one_descent_is_seen_wherever_it_is():
+    for at in range(1, 30):
+        assert not ordering.is_sorted((np.arange(30) < at).astype(np.int64))
+
+
 def test_nothing_has_an_order():
     assert ordering.stable_order(np.zeros(0, np.int64)).size == 0
     assert ordering.stable_order_of_positions(np.zeros(0, np.int32)).size == 0

@@ -206,7 +206,8 @@ def _survey_words(
 @kernel
 def _screen(data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int) -> tuple[bool, bool]:
     # Whether there are neither quotes nor carriage returns away from a line end in [at, stop); whether all is ASCII.
-    # Of the words at both ends all bytes are looked at, so that "no" may be said too often.
+    # Of the words at both ends all bytes are looked at, so that "no" may be said too often; of the bytes after the last
+    # word only the second question is asked, since no record that ends there is taken for a line.
     quotes, returns = EACH_BYTE * np.uint64(QUOTE), EACH_BYTE * np.uint64(CR)
     quoted, returned, high = np.uint64(0), np.uint64(0), np.uint64(0)
     for k in range(at >> 3, min((stop + 7) >> 3, words.size)):
@@ -217,7 +218,6 @@ def _screen(data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: i
     ordinary, ascii_only = quoted == 0, (high & HIGH_BITS) == 0
     for i in range(max(at, 8 * words.size), stop):
         ascii_only = ascii_only and data[i] < 128
-        ordinary = ordinary and data[i] != QUOTE and data[i] != CR
     if ordinary and returned:
         for i in range(at, min(stop, 8 * words.size)):
             if data[i] == CR and (i + 1 == data.size or data[i + 1] != LF):

@@ -18,13 +18,14 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: help demo test fuzz check bench tables clean
+.PHONY: help demo test test-services fuzz check bench tables clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    recommendations from MovieLens small, with their measured quality"
 	@echo "make test    the test suite"
 	@echo "make fuzz    random data, models and requests for MINUTES=60, held to what recommend promises"
+	@echo "make test-services  the tests against PostgreSQL, which it installs and starts for itself"
 	@echo "make check   format, lint, types, import contract, tables in the documents"
 	@echo "make bench   the benchmarks beside their peers; renews benchmarks/results and the tables made from it"
 	@echo "make tables  the tables in README.md and docs, anew from benchmarks/results"
@@ -38,6 +39,11 @@ test: .venv/test.stamp
 
 fuzz: .venv/test.stamp
 	@$(BIN)/python tests/contract/fuzz.py --minutes $(MINUTES) $(ARGS)
+
+# The tests start a server of their own in a temporary folder, stop it and remove it, however they end.
+test-services: .venv/test.stamp
+	@tests/services/install_postgresql.sh
+	@$(BIN)/python -m pytest -m services tests/services $(ARGS)
 
 check: .venv/check.stamp
 	$(BIN)/ruff format --check --quiet .

@@ -62,6 +62,13 @@ def popularity(compared):
     return eval(compared.entry(compared.baseline).parameters, {"Popularity": sl.Popularity})
 
 
+def test_intervals_of_the_main_metric_are_those_of_evaluate(compared):
+    for contrast in compared.with_baseline:
+        result = compared.evaluation.result("ndcg", contrast.model)
+        expected = (result.difference, result.difference_low, result.difference_high)
+        np.testing.assert_allclose((contrast.difference, contrast.low, contrast.high), expected, atol=1e-15)
+
+
 def test_the_frame_is_ranked_and_has_differences_and_costs(compared):
     frame = compared.frame
     assert frame.height == 4
@@ -151,6 +158,28 @@ def test_a_recommender_of_another_kind_is_measured_but_not_saved(split):
     assert found.entry("told").times.size_mb is None
     assert any("told: not fitted with other seeds" in note for note in found.notes)
     assert "told" in found.to_html()
+
+
+class Asked(Told):
+    def recommend(self, users, k=10, *, exclude_seen=True, on_unknown="raise"):
+        self.asked.append((k, exclude_seen))
+        return super().recommend(users, k, exclude_seen=exclude_seen, on_unknown=on_unknown)
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_the_lists_that_are_timed_are_those_that_are_measured(split, exclude_seen):
+    asked = Asked(split.train, {u: [u % 20] for u in range(30)})
+    sl.compare({"a": asked}, *split, k=2, n_bootstrap=0, baseline="a", exclude_seen=exclude_seen)
+    assert {one for one in asked.asked if isinstance(one, tuple)} == {(2, exclude_seen)}
+
+
+def test_sizes_are_megabytes_on_disk(split, tmp_path):
+    model = sl.WALS(dim=4, n_epochs=1).fit(split.train, rng=0)
+    found = sl.compare({"a": model}, *split, k=2, n_bootstrap=0, baseline="a")
+    files = [file for file in model.save(tmp_path / "a").rglob("*") if file.is_file()]
+    assert found.entry("a").times.size_mb == pytest.approx(
+        sum(f.stat().st_size for f in files) / 1e6, rel=1e-3
+    )
 
 
 def test_the_popularity_found_keeps_a_name_of_its_own(split):
@@ -259,6 +288,15 @@ def test_text_has_every_model_and_asked_for_metrics(compared):
     assert wals.rstrip().endswith("–")  # it predicts no ratings
 
 
+def test_a_star_stands_where_evaluate_finds_a_difference(compared):
+    text = compared.to_text(all_metrics=True)
+    for metric in ("ndcg", "recall", "novelty"):
+        for entry in compared.entries:
+            result = compared.evaluation.result(metric, entry.name)
+            assert (f"{result.value:.4f}*" in text) or not result.is_significant
+    assert any(result.is_significant for result in compared.evaluation.results)
+
+
 def test_the_best_has_a_table_unless_it_is_the_baseline(split, recommenders, compared):
     assert compared.ranked("new items")[0] != compared.baseline
     assert "ndcg@5 behind the best" in compared.to_text()
@@ -311,6 +349,7 @@ def test_the_page_is_well_formed_accessible_and_loads_nothing(compared, tmp_path
     page.feed(text)
     assert page.problems == []
     assert page.open == []
+    assert "b" not in {tag for tag, _ in page.tags}  # a name is text
     assert "url(" not in text
     assert "@import" not in text
     said = "".join(page.text)

@@ -43,7 +43,7 @@ def best_retail_pipeline(
     scores = {}
     for dim, weight, reg in GRID:
         candidate = retail_pipeline(dim, weight, reg, popularity).fit(fitted_part, rng=seed)
-        found = sl.evaluate(candidate, fitted_part, validation, K, n_bootstrap=0)
+        found = sl.evaluate(candidate, fitted_part, validation, K, exclude_seen=True, n_bootstrap=0)
         scores[dim, weight, reg] = found.result("ndcg", "Pipeline").value
         print("validation", dim, weight, reg, round(scores[dim, weight, reg], 4), flush=True)
     dim, weight, reg = max(scores, key=lambda point: scores[point])
@@ -63,7 +63,13 @@ def measure(
     train, test = split
     fitted = pipeline.fit(train, rng=seed)
     found = sl.evaluate(
-        {"pipeline": fitted, "popular": popularity.model}, train, test, K, baseline="popular", rng=seed
+        {"pipeline": fitted, "popular": popularity.model},
+        train,
+        test,
+        K,
+        baseline="popular",
+        exclude_seen=True,
+        rng=seed,
     )
     print(found)
     rows = []

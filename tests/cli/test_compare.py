@@ -66,10 +66,12 @@ def test_a_baseline_and_seeds_can_be_named(shop: Shop, run: Run) -> None:
 
 def test_report_and_picture_are_written(shop: Shop, run: Run, wals: str, tmp_path: Path) -> None:
     html, png = tmp_path / "r.html", tmp_path / "r.png"
-    result = run("compare", str(shop.config), wals, "--html", str(html), "--png", str(png))
+    result = run(
+        "compare", str(shop.config), wals, "--html", str(html), "--png", str(png), "--baseline", "wals"
+    )
     assert result.exit_code == 0, result.stderr
     assert f"report: {html}" in result.stdout
-    assert f"shortlist compare {shop.config} {wals}" in html.read_text()
+    assert f"shortlist compare {shop.config} {wals} -k 5 --metric ndcg --baseline wals<" in html.read_text()
     assert png.read_bytes().startswith(b"\x89PNG")
 
 

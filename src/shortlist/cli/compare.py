@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def compare(
     configs: Annotated[
         list[Path],
-        typer.Argument(metavar="CONFIG.toml…", help="One or several files with the same data and split."),
+        typer.Argument(metavar="CONFIG.toml", help="One or several files with the same data and split."),
     ],
     baseline: Annotated[
         str | None,

@@ -140,8 +140,8 @@ def _reproduce(comparison: Comparison) -> Iterator[str]:
     files = [entry.origin for entry in comparison.entries if entry.origin]
     yield "<h2>How to repeat it</h2>"
     if files:
-        command = shlex.join(["shortlist", "compare", *dict.fromkeys(files)])
-        yield f"<p><code>{escape(command)}</code></p>"
+        command = ["shortlist", "compare", *dict.fromkeys(files), *_options(comparison)]
+        yield f"<p><code>{escape(shlex.join(command))}</code></p>"
     yield _pairs(
         {
             "seed": str(comparison.seed),
@@ -151,6 +151,15 @@ def _reproduce(comparison: Comparison) -> Iterator[str]:
             "machine": f"{here.machine}, Python {here.python}, {here.threads} thread{'s' if here.threads > 1 else ''}",
         }
     )
+
+
+def _options(comparison: Comparison) -> Iterator[str]:
+    """Return the options of the command that lead to this comparison again."""
+    yield from ("-k", str(comparison.evaluation.k), "--metric", comparison.metric)
+    if comparison.entry(comparison.baseline).origin:
+        yield from ("--baseline", comparison.baseline)
+    if comparison.spreads:
+        yield from ("--seeds", str(len(comparison.spreads[0].values)))
 
 
 def _table(table: Table) -> str:

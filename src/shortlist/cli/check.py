@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from shortlist.cli import lazy, screen
-from shortlist.cli.reading import keeping_rejects, write
+from shortlist.cli.reading import keeping_rejects, typed_delimiter, write
 from shortlist.cli.work import working
 from shortlist.errors import ParameterError
 
@@ -118,7 +118,7 @@ def check(
             duplicates=cast("Duplicates", duplicates),
             earliest=earliest,
             latest=latest,
-            delimiter=delimiter,
+            delimiter=typed_delimiter(delimiter),
             encoding=encoding,
         )
         if rejects is not None:

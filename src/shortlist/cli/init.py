@@ -7,6 +7,7 @@ import typer
 
 from shortlist.cli import lazy, screen
 from shortlist.cli.check import columns_of, features_of
+from shortlist.cli.reading import typed_delimiter
 from shortlist.cli.work import working
 from shortlist.errors import ParameterError
 
@@ -84,7 +85,7 @@ def init(
             positive_from=positive_from,
             columns=columns_of(column or []),
             features=features_of(feature or []),
-            delimiter=delimiter,
+            delimiter=typed_delimiter(delimiter),
             encoding=encoding,
         )
         text = lazy.template.template(found, out.parent, lazy.evaluate.evaluate, lazy.tune.tune)

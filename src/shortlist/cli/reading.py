@@ -51,6 +51,11 @@ def keeping_rejects(file: Path | None, work: Work) -> Iterator[None]:
         raise
 
 
+def typed_delimiter(text: str | None) -> str | None:
+    r"""Return the delimiter that was typed; a tab is hard to type, and \t stands for it."""
+    return "\t" if text == r"\t" else text
+
+
 def write(rejects: pl.DataFrame, file: Path, work: Work) -> None:
     """Write `rejects` to `file` and note how many there are."""
     n = lazy.reject_file.write_rejects(rejects, file)

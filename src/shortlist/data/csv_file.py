@@ -213,9 +213,9 @@ def _require_header(name: str, columns: list[str], delimiter: str) -> None:
         return
     other = next((mark for mark in OTHER_DELIMITERS if mark != delimiter and mark in columns[0]), None)
     if other is not None:
-        what_to_do = (
-            f"pass delimiter={other!r}" if len(other) == 1 else "separate the columns by one character"
-        )
+        what_to_do = "separate the columns by one character"
+        if len(other) == 1:
+            what_to_do = f"pass delimiter={other!r} (--delimiter {other!r})"
         raise DataError(
             f"{name}: one column found, {columns[0]!r}, where {delimiter!r} separates columns; "
             f"this file is separated by {other!r}: {what_to_do}"

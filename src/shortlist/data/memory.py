@@ -67,6 +67,8 @@ class Memory:
         `history` replaces what is remembered of these users (for people who are not in the data).
         """
         whole("k", k, least=0)
+        if not isinstance(limits.exclude_seen, bool):
+            raise ParameterError(f"exclude_seen must be True or False, got {limits.exclude_seen!r}")
         now = self.now if limits.at is None else microseconds(limits.at)
         # What people who are not in the data did after its last event is their past, too.
         until = None if history is not None and limits.at is None else now

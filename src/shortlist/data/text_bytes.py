@@ -149,5 +149,5 @@ def require_utf8(name: str, data: NDArray[np.uint8], start: int, stop: int) -> N
         line = 1 + int(np.count_nonzero(data[:at] == LF))
         raise DataError(
             f"{name}, line {line}: byte 0x{data[at]:02x} is not UTF-8; name the encoding of the file, "
-            'such as encoding="windows-1252" or "latin-1"'
+            'such as encoding="windows-1252" or "latin-1" (--encoding windows-1252)'
         ) from error

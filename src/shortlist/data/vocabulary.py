@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -54,6 +55,10 @@ def id_series(values: Iterable[Id] | pl.Series | NDArray[Any]) -> pl.Series:
 def _series_of(values: Iterable[Id] | NDArray[Any]) -> pl.Series:
     if isinstance(values, str | bytes):
         raise DataError(f"expected a list of ids, got the single value {values!r}")
+    if isinstance(values, pl.DataFrame):
+        raise DataError(
+            f"expected a list of ids, got a frame; give one of its columns: {', '.join(values.columns)}"
+        )
     try:
         if isinstance(values, np.ndarray) and values.dtype.kind in "iuUS":
             return pl.Series(values)
@@ -61,6 +66,8 @@ def _series_of(values: Iterable[Id] | NDArray[Any]) -> pl.Series:
         kinds = {type(value).__name__ for value in listed}
         if len(kinds) > 1:
             raise DataError(f"ids must be of one kind, got {' and '.join(sorted(kinds))}")
+        if listed and listed[0] is not None and not isinstance(listed[0], int | str):
+            raise DataError(f"ids must be integers or strings, got {kinds.pop()}: {reprlib.repr(listed[0])}")
         return pl.Series(listed)
     except (TypeError, pl.exceptions.PolarsError, OverflowError) as error:
         raise DataError(f"these are not ids: {error}") from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from shortlist.errors import ParameterError
+from shortlist.output_file import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,7 +90,7 @@ def write_lists(
             yield shown.frame
             work.advance(len(users))
 
-    with _replacing(file) as beside:
+    with replacing(file) as beside:
         _stream(blocks, _schema(memory)).sink_parquet(beside)
     return written
 
@@ -116,25 +115,3 @@ def _stream(blocks: Callable[[], Iterator[pl.DataFrame]], schema: dict[str, pl.D
             n_rows = None if n_rows is None else max(0, n_rows - part.height)
 
     return register_io_source(source, schema=schema)
-
-
-@contextmanager
-def _replacing(file: Path) -> Iterator[Path]:
-    """Return the path of an empty file beside `file` that replaces it at the end, or is removed on any failure."""
-    if file.is_dir():
-        raise ParameterError(f"{file} is a folder; give the name of a file")
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    # Opened first: that nothing can be written here is said before the work, and of the name that was asked for.
-    try:
-        beside.open("xb").close()
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(file)) from error
-    try:
-        # Ctrl-C reaches Python twice, once from Polars and once from the signal, so the first removal may be cut off.
-        try:
-            yield beside
-            beside.replace(file)
-        finally:
-            beside.unlink(missing_ok=True)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from shortlist import artifacts, config, pipeline, registry
+    from shortlist import artifacts, config, output_file, pipeline, registry
     from shortlist.cli import compilation, export
     from shortlist.config import rewriting, template
     from shortlist.data import discovery, import_report, labels, read, reject_file, sql
-    from shortlist.experiments import baseline, charts, demo, evaluate, output_file
+    from shortlist.experiments import baseline, charts, demo, evaluate
     from shortlist.experiments.comparing import agreement, compare
     from shortlist.experiments.tuning import tune, tuning
 
@@ -56,7 +56,7 @@ _HOME = {
     "export": "shortlist.cli.export",
     "import_report": "shortlist.data.import_report",
     "labels": "shortlist.data.labels",
-    "output_file": "shortlist.experiments.output_file",
+    "output_file": "shortlist.output_file",
     "pipeline": "shortlist.pipeline",
     "read": "shortlist.data.read",
     "registry": "shortlist.registry",

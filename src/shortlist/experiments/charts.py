@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from shortlist.errors import MissingExtraError, ParameterError
-from shortlist.experiments.output_file import require_writable, write_atomically
+from shortlist.output_file import require_writable, write_atomically
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -12,7 +12,7 @@ import polars as pl
 
 from shortlist.experiments.charts import page, require_drawable, save_chart
 from shortlist.experiments.comparing import figures, report, tables
-from shortlist.experiments.output_file import require_writable, write_atomically
+from shortlist.output_file import require_writable, write_atomically
 from shortlist.threads import num_threads
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shortlist.errors import ParameterError
-from shortlist.experiments.output_file import require_writable
+from shortlist.output_file import require_writable
 from shortlist.experiments.tuning.search_space import optuna_module
 
 if TYPE_CHECKING:

@@ -1,12 +1,16 @@
-"""Files that an experiment writes: checked before the work, and replaced as a whole after it."""
+"""Files that people ask for: checked before the work, and replaced as a whole after it."""
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shortlist.errors import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def require_writable(file: str | Path) -> Path:
@@ -50,22 +54,43 @@ def write_atomically(file: str | Path, content: bytes) -> Path:
     if _is_special(path):
         path.write_bytes(content)
         return path
-    beside = _beside(path)
-    try:
-        _write_through(beside, content)
-        beside.replace(_target(path))
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
+    with replacing(path) as beside:
+        beside.write_bytes(content)
     return path
 
 
-def _write_through(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
+@contextmanager
+def replacing(file: str | Path) -> Iterator[Path]:
+    """Return the path of an empty file beside `file` that replaces it at the end, or is removed on any failure.
+
+    What was written is on the disk before the name is. Raises `ParameterError` for a folder, `OSError` naming `file`.
+    """
+    path = Path(file)
+    if path.is_dir():
+        raise ParameterError(f"{path} is a folder; give the name of a file")
+    beside = _beside(path)
+    try:
+        # Ctrl-C may reach Python twice, from a library and from the signal, so the first removal may be cut off.
+        try:
+            beside.open("xb").close()
+            yield beside
+            _flush(beside)
+            beside.replace(_target(path))
+        finally:
+            _remove(beside)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    finally:
+        _remove(beside)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
         os.fsync(file.fileno())
 
 

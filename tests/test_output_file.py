@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shortlist.errors import ParameterError
-from shortlist.experiments.output_file import require_writable, write_atomically
+from shortlist.output_file import require_writable, write_atomically
 
 
 def test_a_writable_place_is_left_as_it_was(tmp_path):

@@ -69,7 +69,9 @@ def _baseline(
         return name, model.clone().fit(parts.train, rng=configuration.seed)
     work.step("finding the best popularity on a validation part of the training part")
     asked = {name: parameters[name] for name in ("k", "exclude_seen") if name in parameters}
-    found = lazy.baseline.popularity_baseline(parts.train, split=configuration.validation_rule(parts), **asked)
+    found = lazy.baseline.popularity_baseline(
+        parts.train, split=configuration.validation_rule(parts), **asked
+    )
     if found.note is not None:
         work.note(f"note: {found.note}")
     return found.name, found.model

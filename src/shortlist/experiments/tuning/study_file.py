@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shortlist.errors import ParameterError
-from shortlist.output_file import require_writable
 from shortlist.experiments.tuning.search_space import optuna_module
+from shortlist.output_file import require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

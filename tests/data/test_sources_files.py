@@ -240,3 +240,12 @@ def test_files_of_other_partitions_are_an_error(tmp_path):
     parquet(tmp_path / "a.parquet", user=[1])
     with pytest.raises(DataError, match=r"lies in folders of no partition and .* in those of day=…"):
         rows(tmp_path, ["user"])
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [("events/a.csv", "a"), ("events/*.csv", "events"), ("events", "events"), (["events/a.csv"], "data")],
+)
+def test_the_dataset_is_called_after_the_file_or_folder(events, monkeypatch, source, name):
+    monkeypatch.chdir(events.parent)
+    assert read(source, kind="events").name == name

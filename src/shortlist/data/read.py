@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import warnings
 from dataclasses import dataclass, replace
@@ -58,8 +59,9 @@ def read(
 ) -> Dataset:
     """Return the events in `interactions` and what `items` and `users` say of their ids, as one `Dataset`.
 
-    Each source is the path of a CSV, TSV or Parquet file, or a frame: Polars, pandas, pyarrow, anything with an Arrow
-    stream. `dataset.report` says what was taken for what, and lists each row that could not be used.
+    Each source is a path (CSV, TSV or JSON Lines, plain or packed by gzip or zstd, or Parquet), a pattern such as
+    "events/*.csv.gz", a folder, a list of these, a `Query` of a database, or a frame: Polars, pandas, pyarrow, anything
+    with an Arrow stream. Several files are one table; folders KEY=VALUE are columns of it. `dataset.report` says what was taken for what, and lists each row that could not be used.
 
     - kind: "ratings", "binary" or "events"; None infers it from the values, which the report says
     - scale: (lowest, highest) rating; None takes the lowest and highest there are. Ratings off a declared scale
@@ -83,7 +85,7 @@ def read(
     - delimiter: between the columns of text files; None means a tab in .tsv and .tab files, else a comma
     - encoding: of text files, such as "latin-1" or "windows-1252"; None means UTF-8, or UTF-16 where a byte order mark
       says so
-    - name: of the dataset; None takes the name of the file
+    - name: of the dataset; None takes the name of the file or folder
     - repeats: people come back to the same items (groceries, songs), so `evaluate` measures lists with seen items too
 
     Ids stay as they are: integers, or strings. Those of a CSV column are integers only if every one is written as an
@@ -234,4 +236,8 @@ def _specs(
 
 
 def _name_of(source: object) -> str:
-    return Path(source).stem if isinstance(source, str | os.PathLike) else DEFAULT_NAME
+    if not isinstance(source, str | os.PathLike):
+        return DEFAULT_NAME
+    # Of a pattern, the last folder that stands for itself.
+    parts = [part for part in Path(source).parts if not glob.has_magic(part)] or [DEFAULT_NAME]
+    return Path(parts[-1]).name.removesuffix(".gz").removesuffix(".zst").rsplit(".", 1)[0] or DEFAULT_NAME

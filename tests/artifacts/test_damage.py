@@ -64,12 +64,6 @@ def test_every_flipped_byte_is_noticed(saved, bits):
     assert sl.load(saved).is_fitted
 
 
-def test_every_flipped_byte_of_a_pipelines_manifest_is_noticed(tmp_path):
-    saved = small("pipeline").save(tmp_path / "pipeline")
-    loads_only_whole(saved, saved / "manifest.json", flipped(0x01))
-    assert sl.load(saved).is_fitted
-
-
 def test_every_truncation_is_noticed(saved):
     for file in files(saved):
         loads_only_whole(saved, file, shortened)

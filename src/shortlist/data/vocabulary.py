@@ -12,6 +12,7 @@ import polars as pl
 
 from shortlist import threads
 from shortlist.artifacts import State
+from shortlist.data import large_arrays
 from shortlist.data.ordering import read_only
 from shortlist.errors import DataError, UnknownIdError
 from shortlist.kernels.id_tables import look_up, mark_present
@@ -55,9 +56,10 @@ def id_series(values: Iterable[Id] | pl.Series | NDArray[Any]) -> pl.Series:
 def _series_of(values: Iterable[Id] | NDArray[Any]) -> pl.Series:
     if isinstance(values, str | bytes):
         raise DataError(f"expected a list of ids, got the single value {values!r}")
-    if isinstance(values, pl.DataFrame):
+    given: object = values
+    if isinstance(given, pl.DataFrame):
         raise DataError(
-            f"expected a list of ids, got a frame; give one of its columns: {', '.join(values.columns)}"
+            f"expected a list of ids, got a frame; give one of its columns: {', '.join(given.columns)}"
         )
     try:
         if isinstance(values, np.ndarray) and values.dtype.kind in "iuUS":
@@ -137,7 +139,7 @@ class Vocabulary:
         low, high = int(self.ids[0]), int(self.ids[-1])
         table = np.full(high - low + 1, -1, np.int32)
         table[self.ids.to_numpy() - low] = np.arange(len(self))
-        values, out = read_only(wanted.to_numpy()), np.empty(wanted.len(), np.int32)
+        values, out = read_only(wanted.to_numpy()), large_arrays.empty(wanted.len(), np.int32)
         threads.run_blocks(
             lambda start, stop: look_up(values, start, stop, low, high, table, out), values.size, BLOCK
         )

@@ -61,7 +61,8 @@ def read(
 
     Each source is a path (CSV, TSV or JSON Lines, plain or packed by gzip or zstd, or Parquet), a pattern such as
     "events/*.csv.gz", a folder, a list of these, a `Query` of a database, or a frame: Polars, pandas, pyarrow, anything
-    with an Arrow stream. Several files are one table; folders KEY=VALUE are columns of it. `dataset.report` says what was taken for what, and lists each row that could not be used.
+    with an Arrow stream. Several files are one table; folders KEY=VALUE are columns of it.
+    `dataset.report` says what was taken for what, and lists each row that could not be used.
 
     - kind: "ratings", "binary" or "events"; None infers it from the values, which the report says
     - scale: (lowest, highest) rating; None takes the lowest and highest there are. Ratings off a declared scale

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from shortlist import threads
+from shortlist.data import large_arrays
 from shortlist.data.cells import to_numbers
 from shortlist.data.ordering import read_only
 from shortlist.kernels.csv_numbers import DECIMAL, SKIP, WHOLE, parse_rows
@@ -55,7 +56,8 @@ class _Columns:
         self._kinds[fields] = kinds
         self._slots = np.zeros(survey.n_fields, np.int64)
         self._slots[fields] = np.arange(len(fields))
-        self._values = np.empty((len(fields), survey.n_rows), np.int64)
+        cells = large_arrays.empty(len(fields) * survey.n_rows, np.int64)
+        self._values = cells.reshape(len(fields), survey.n_rows)
         self._most = MOST_UNCLEAN + survey.n_rows // ROWS_AN_UNCLEAN
         self._unclean: list[NDArray[np.int64]] = [np.zeros((0, 4), np.int64)] * len(survey.segments)
 

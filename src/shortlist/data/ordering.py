@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shortlist import threads
+from shortlist.data import large_arrays
 from shortlist.kernels.radix import common_step, count_digits, gather, move_rows, write_keys
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 def taken(values: NDArray[Any], order: NDArray[np.uint32]) -> NDArray[Any]:
     """Return `values`[n] of 4 or 8 bytes each in the given order of rows."""
-    out = np.empty(order.size, values.dtype)
+    out = large_arrays.empty(order.size, values.dtype)
     plain = np.uint32 if values.itemsize == 4 else np.uint64
     source, target, order = read_only(values.view(plain)), out.view(plain), read_only(order)
     threads.run_blocks(
@@ -86,7 +87,7 @@ def _keys(
     values: NDArray[np.int64], low: int, step: int, shift: int, order: NDArray[np.uint32]
 ) -> NDArray[np.uint32]:
     # 32 bits of the values, in the order so far.
-    keys, order = np.empty(values.size, np.uint32), read_only(order)
+    keys, order = large_arrays.empty(values.size, np.uint32), read_only(order)
     threads.run_blocks(
         lambda start, stop: write_keys(values, order, start, stop, low, step, shift, keys),
         values.size,
@@ -100,12 +101,12 @@ def _sorted_further(keys: NDArray[np.uint32], order: NDArray[np.uint32], top: in
     bits = max(top.bit_length(), 1)
     n_passes = -(-bits // DIGIT_BITS)
     digit = -(-bits // n_passes)
-    block = _block(keys.size)
+    n, block = keys.size, _block(keys.size)
     # Two buffers are written to in turns; what the caller gave is not one of them.
     buffers: list[tuple[NDArray[np.uint32], NDArray[np.uint32]]] = []
     for number in range(n_passes):
         if number < 2:
-            buffers.append((np.empty(keys.size, np.uint32), np.empty(keys.size, np.uint32)))
+            buffers.append((large_arrays.empty(n, np.uint32), large_arrays.empty(n, np.uint32)))
         target = buffers[number % 2]
         place = _places(keys, number * digit, 1 << digit, block)
         _move(keys, order, number * digit, place, block, *target)

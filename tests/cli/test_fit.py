@@ -1,3 +1,4 @@
+import csv
 import json
 import re
 from pathlib import Path
@@ -48,6 +49,17 @@ def test_rejected_rows_are_a_note_on_stderr(shop: Shop, run: Run, tmp_path: Path
     result = run("fit", config, "--out", str(tmp_path / "m"), "--json")
     assert "note: 1 of 481 rows of" in result.stderr
     assert json.loads(result.stdout)["rows_rejected"] == 1
+
+
+@pytest.mark.parametrize("command", ["fit", "evaluate"])
+def test_rejected_rows_are_kept_in_a_file(shop: Shop, run: Run, tmp_path: Path, command: str) -> None:
+    (shop.folder / "dirty.csv").write_text(shop.ratings.read_text() + "7,,3,1\n")
+    config = shop.variant("dirty.toml", ('"ratings.csv"', '"dirty.csv"'))
+    out = ("--out", str(tmp_path / "m")) if command == "fit" else ()
+    assert run(command, config, *out, "--rejects", str(tmp_path / "rejects.csv")).exit_code == 0
+    (kept,) = csv.DictReader((tmp_path / "rejects.csv").read_text().splitlines())
+    assert (kept["row"], kept["line"], kept["reason"]) == ("481", "482", "missing id")
+    assert kept["record"] == "7,,3,1"
 
 
 def test_the_whole_file_is_checked_before_data_is_read(shop: Shop, run: Run, tmp_path: Path) -> None:

@@ -25,6 +25,10 @@ SUPPLIED = ("models", "train", "test", "baseline")
 
 def evaluate(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="Data, recommender and a split.")],
+    rejects: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keeps every rejected row: .csv, .jsonl or .parquet."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Fit what CONFIG.toml describes on the training part of its split, and measure it on the test part.
@@ -36,7 +40,7 @@ def evaluate(
     with working(f"reading {config}") as work:
         configuration = lazy.config.read(config)
         parameters = evaluation_arguments(configuration)
-        parts = configuration.split(dataset_of(configuration, work))
+        parts = configuration.split(dataset_of(configuration, work, rejects))
         work.step(f"fitting on {len(parts.train.interactions):,} training events")
         fitted = configuration.recommender.fit(parts.train, rng=configuration.seed)
         ours = type(fitted).__name__

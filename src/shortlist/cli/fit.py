@@ -1,5 +1,6 @@
 """`shortlist fit`: a recommender fitted as a configuration file says, and saved."""
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +27,10 @@ def fit(
         Path | None,
         typer.Option(metavar="DIR", help="An earlier fit to start from: a refit on new events in less time."),
     ] = None,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keeps every rejected row: .csv, .jsonl or .parquet."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Fit what CONFIG.toml describes on all of its data, and save it.
@@ -37,7 +42,7 @@ def fit(
         configuration = lazy.config.read(config)
         evaluation_arguments(configuration)
         earlier: Any = None if start is None else _start(start, configuration.recommender, work)
-        data = dataset_of(configuration, work)
+        data = dataset_of(configuration, work, rejects)
         work.step(f"fitting on {len(data.interactions):,} events")
         begun = time.perf_counter()
         fitted = configuration.recommender.fit(
@@ -54,7 +59,8 @@ def fit(
     how = "fitted" if start is None else f"started from {start}, fitted"
     console.print(f"{how} {_described(fitted)} on {_size(data)} in {seconds:.1f} s", soft_wrap=True)
     console.print(f"saved to {out}", soft_wrap=True)
-    console.print(f"next: shortlist recommend {out} --user {data.users.ids[0]}", soft_wrap=True)
+    user = shlex.quote(str(data.users.ids[0]))
+    console.print(f"next: shortlist recommend {shlex.quote(str(out))} --user {user}", soft_wrap=True)
 
 
 def _start(path: Path, recommender: "Model | Pipeline", work: "Work") -> "Model | Pipeline":

@@ -71,3 +71,8 @@ def test_nothing_has_an_order():
     assert ordering.stable_order(np.zeros(0, np.int64)).size == 0
     assert ordering.stable_order_of_positions(np.zeros(0, np.int32)).size == 0
     assert ordering.taken(np.zeros(0, np.int32), np.zeros(0, np.uint32)).size == 0
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=40))
+def test_extremes_are_the_least_and_the_greatest(values):
+    assert ordering.extremes(np.array(values, np.int64)) == (min(values), max(values))

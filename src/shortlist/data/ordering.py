@@ -29,7 +29,7 @@ def stable_order(values: NDArray[np.int64]) -> NDArray[np.uint32]:
     if values.size < FEW:
         return np.argsort(values, kind="stable").astype(np.uint32)
     values = read_only(values)
-    low, high = int(values.min()), int(values.max())
+    low, high = extremes(values)
     if high - low >= 2**63:
         return np.argsort(values, kind="stable").astype(np.uint32)
     step = _common_step(values, low)
@@ -38,6 +38,19 @@ def stable_order(values: NDArray[np.int64]) -> NDArray[np.uint32]:
     for shift in range(0, max(top.bit_length(), 1), KEY_BITS):
         order = _sorted_further(_keys(values, low, step, shift, order), order, min(top >> shift, 2**32 - 1))
     return order
+
+
+def extremes(values: NDArray[np.int64]) -> tuple[int, int]:
+    """Return the least and the greatest of `values` int64[n], n > 0."""
+    lows: list[int] = []
+    highs: list[int] = []
+
+    def look(start: int, stop: int) -> None:
+        lows.append(int(values[start:stop].min()))
+        highs.append(int(values[start:stop].max()))
+
+    threads.run_blocks(look, values.size, LEAST_BLOCK)
+    return min(lows), max(highs)
 
 
 def is_sorted(values: NDArray[np.int64]) -> bool:

@@ -13,7 +13,7 @@ import polars as pl
 from shortlist import threads
 from shortlist.artifacts import State
 from shortlist.data import large_arrays
-from shortlist.data.ordering import read_only
+from shortlist.data.ordering import extremes, read_only
 from shortlist.errors import DataError, UnknownIdError
 from shortlist.kernels.id_tables import look_up, mark_present
 
@@ -188,7 +188,8 @@ class Vocabulary:
 def _present(columns: Sequence[pl.Series]) -> NDArray[np.int64] | None:
     # The distinct integers of `columns` in ascending order; None where they do not lie close together.
     arrays = [read_only(column.to_numpy()) for column in columns]
-    low, high = min(int(a.min()) for a in arrays), max(int(a.max()) for a in arrays)
+    lows, highs = zip(*map(extremes, arrays), strict=True)
+    low, high = min(lows), max(highs)
     if high - low >= DENSE * sum(a.size for a in arrays):
         return None
     seen = np.zeros(high - low + 1, bool)

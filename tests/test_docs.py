@@ -2,11 +2,12 @@
 
 In README.md and docs/ a fenced block after `<!-- file: NAME -->` is saved under NAME; in a `console` block each line
 that begins with `$ ` is run and must succeed; `python` blocks of one document share their names. A block after
-`<!-- not run -->` is left alone.
+`<!-- not run -->` is left alone. `<!-- copy: PATH -->` brings a file of the repository.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COPY = re.compile(r"<!-- copy: (\S+) -->")
 BLOCK = re.compile(
     r"(?:<!-- (?P<note>file: (?P<file>\S+)|not run) -->\n+)?```(?P<kind>[a-z]*)\n(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,
@@ -40,6 +42,8 @@ def run_console(text, folder):
 def test_every_snippet_runs(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
+    for path in COPY.findall(document.read_text(encoding="utf-8")):
+        shutil.copy(ROOT / path, tmp_path)
     for block in blocks_of(document):
         if block["note"] == "not run":
             continue

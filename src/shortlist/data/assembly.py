@@ -68,8 +68,12 @@ def _report(
         ("users", log.user_idx, users, user_rows, events.user_id),
         ("items", log.item_idx, items, item_rows, events.item_id),
     )
-    unseen = {side: np.flatnonzero(~_seen(index, len(ids))) for side, index, ids, _, _ in sides}
-    without = [side for side, _, _, rows, _ in sides if rows is not None]
+    unseen = {
+        side: np.flatnonzero(~_seen(index, len(ids)))
+        for side, index, ids, rows, _ in sides
+        if rows is not None
+    }
+    without = list(unseen)
     vocabularies = {side: ids for side, _, ids, _, _ in sides}
     reports = (events.report, events.impressions, *(rows.report for rows in (item_rows, user_rows) if rows))
     return ImportReport(

@@ -91,7 +91,7 @@ def read_events(
         _reject_duplicates(rows, value)
     report = rows.report()
     user_id, item_id = rows.kept_ids()
-    kept = value[rows.screening.keep].astype(np.float32)
+    kept = rows.screening.kept_array(value).astype(np.float32)
     return Events(user_id, item_id, kept, rows.kept_times(), rows.kept_context(), feedback, assumed, report)
 
 
@@ -120,7 +120,7 @@ def _read_values(rows: EventRows, meaning: Meaning) -> tuple[NDArray[np.float64]
         return np.ones(rows.frame.height), feedback, assumed
     column = rows.frame[use.column]
     values = screen_numbers(name, column, rows.screening)
-    feedback, assumed = settle_feedback(name, column.name, values[rows.screening.keep], meaning)
+    feedback, assumed = settle_feedback(name, column.name, rows.screening.kept_array(values), meaning)
     rows.screening.reject(~feedback.is_valid(values), column.name, column, OFF_RANGE[feedback.kind])
     return values, feedback, assumed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -123,6 +123,10 @@ class Screening:
     def kept(self, values: pl.Series) -> pl.Series:
         """Return `values`, one a row, of the rows that are still good."""
         return values if self.keep.all() else values.filter(pl.Series(self.keep))
+
+    def kept_array(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return `values` [n], one a row, of the rows that are still good; no copy where all are."""
+        return values if self.keep.all() else values[self.keep]
 
     def rejects(self) -> pl.DataFrame:
         """Return everything that was rejected, records that are no rows included."""

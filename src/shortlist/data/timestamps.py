@@ -51,7 +51,7 @@ class Times:
     def of(cls, microseconds: pl.Series, missing: pl.Series, meaning: str, unit: str | None = None) -> Times:
         """Return the times at `microseconds` Int64, null where a cell is unreadable."""
         readable = microseconds.is_between(EARLIEST, LATEST).fill_null(value=False)
-        kept = microseconds.set(~readable, 0)
+        kept = microseconds if readable.all() else microseconds.set(~readable, 0)
         return cls(kept.to_numpy(), readable.to_numpy(), missing.to_numpy(), meaning, unit)
 
 
@@ -160,5 +160,5 @@ def _scaled(value: pl.Series, per_second: int) -> pl.Series:
     factor = MICRO // per_second
     # Checked before the product, which would wrap around.
     inside = value.is_between(EARLIEST // factor, LATEST // factor)
-    scaled = value.set(~inside, None) * factor
+    scaled = (value if inside.all() else value.set(~inside, None)) * factor
     return scaled.cast(pl.Int64) if value.dtype == pl.Int64 else scaled.round().cast(pl.Int64, strict=False)

@@ -167,16 +167,13 @@ def _scatter(frame: pl.DataFrame, comparison: Comparison, column: str, title: st
             scale=alt.Scale(type="log", nice=True),
             axis=alt.Axis(format="~g", tickCount=5),
         ),
-        color=alt.Color(
-            "model:N", title=None, scale=alt.Scale(domain=names, range=_cycled(PALETTE, len(names)))
-        ),
-        shape=alt.Shape(
-            "model:N", title=None, scale=alt.Scale(domain=names, range=_cycled(_SHAPES, len(names)))
-        ),
+        color=_told_apart(alt.Color, names, PALETTE),
     )
     of_metric = alt.Y("value:Q", title=comparison.label, scale=alt.Scale(zero=False))
     bars = base.mark_rule().encode(y=alt.Y("low:Q", title=comparison.label), y2=alt.Y2("high:Q"))
-    points = base.mark_point(filled=True, size=110, opacity=1).encode(y=of_metric)
+    points = base.mark_point(filled=True, size=110, opacity=1).encode(
+        y=of_metric, shape=_told_apart(alt.Shape, names, _SHAPES)
+    )
     chart: Chart = alt.layer(bars, points).properties(width=300, height=240)
     return chart
 
@@ -220,15 +217,12 @@ def _segment_panel(comparison: Comparison, rows: list[dict[str, Any]], label: st
     y = alt.Y("model:N", sort=names, axis=None, scale=alt.Scale(domain=names))
     base = alt.Chart(pl.DataFrame(rows, schema=schema)).encode(
         y=y,
-        color=alt.Color(
-            "model:N", title=None, scale=alt.Scale(domain=names, range=_cycled(PALETTE, len(names)))
-        ),
-        shape=alt.Shape(
-            "model:N", title=None, scale=alt.Scale(domain=names, range=_cycled(_SHAPES, len(names)))
-        ),
+        color=_told_apart(alt.Color, names, PALETTE),
     )
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=label), x2=alt.X2("high:Q"))
-    points = base.mark_point(filled=True, size=60, opacity=1).encode(x=alt.X("value:Q", title=label))
+    points = base.mark_point(filled=True, size=60, opacity=1).encode(
+        x=alt.X("value:Q", title=label), shape=_told_apart(alt.Shape, names, _SHAPES)
+    )
     chart: Chart = (
         alt.layer(bars, points)
         .properties(width=480, height=16 * len(names))
@@ -242,5 +236,7 @@ def _segment_panel(comparison: Comparison, rows: list[dict[str, Any]], label: st
     return chart
 
 
-def _cycled(values: tuple[str, ...], n: int) -> list[str]:
-    return [values[at % len(values)] for at in range(n)]
+def _told_apart(channel: Any, names: list[str], values: tuple[str, ...]) -> Any:
+    # Shapes belong on points alone: a rule with a shape gets a dot at its end.
+    scale = altair_module().Scale(domain=names, range=[values[at % len(values)] for at in range(len(names))])
+    return channel("model:N", title=None, scale=scale)

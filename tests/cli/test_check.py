@@ -146,7 +146,7 @@ def test_rejects_are_kept_where_no_row_can_be_used(tmp_path: Path, run: Run) -> 
 def test_a_place_where_rejects_cannot_be_is_said_before_the_reading(tmp_path: Path, run: Run) -> None:
     for name, words in (
         ("rejects.xls", "rejects are written as"),
-        ("no/rejects.csv", "No such file or directory"),
+        ("no/rejects.csv", "there is no folder"),
     ):
         result = run("check", str(tmp_path / "not there.csv"), "--rejects", str(tmp_path / name))
         assert result.exit_code == 2

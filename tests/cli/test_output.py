@@ -18,6 +18,7 @@ from shortlist.cli import work as progress
 from shortlist.cli.measures import quality_table, segment_table
 from shortlist.cli.screen import Screen, short_float, write_json
 from shortlist.cli.work import Work
+from shortlist.experiments.protocols import NEW_ITEMS
 from shortlist.experiments.summary import Result
 
 
@@ -117,15 +118,15 @@ def figure(
     model: str, metric: str, value: float, difference: tuple[float, float, float] | None = None
 ) -> Result:
     bounds = (None, None, None) if difference is None else difference
-    return Result(model, "all", metric, value, None, None, *bounds, 12)
+    return Result(model, NEW_ITEMS, "all", metric, value, None, None, *bounds, 12)
 
 
 def drawn(*results: Result) -> str:
-    evaluation = SimpleNamespace(results=results, k=10, level=0.9)
+    evaluation = SimpleNamespace(results=results, k=10, level=0.9, results_of=lambda protocol: results)
     console = Screen()
     console.file, console.width = io.StringIO(), 100
-    console.print(quality_table(evaluation))
-    assert segment_table(evaluation) is None
+    console.print(quality_table(evaluation, NEW_ITEMS))
+    assert segment_table(evaluation, NEW_ITEMS) is None
     return console.file.getvalue()
 
 

@@ -91,7 +91,7 @@ def _difference(result: Result) -> str:
     low, high = result.difference_low, result.difference_high
     if low is None or high is None:
         return f"{result.difference:+.4f}"
-    star = "*" if low > 0 or high < 0 else ""
+    star = "*" if result.is_significant else ""
     return f"{result.difference:+.4f} [{low:.4f}, {high:.4f}]{star}"
 
 

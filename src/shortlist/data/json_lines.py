@@ -239,7 +239,8 @@ def _exact(text: bytes, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
 
 
 def _is_large(values: pl.Series) -> bool:
-    return bool((values.abs() > LARGEST_EXACT).any())
+    # Not only above: the next whole number was rounded down to it.
+    return bool((values.abs() >= LARGEST_EXACT).any())
 
 
 def _not_text(text: bytes, columns: Sequence[str]) -> dict[str, pl.Series]:

@@ -1,5 +1,4 @@
 import csv
-import gzip
 import io
 import math
 from datetime import UTC, datetime, timedelta

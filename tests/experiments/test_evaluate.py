@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from oracles import evaluation as oracle
 
 from shortlist.data import split
+from shortlist.data.datasets import movielens_small
 from shortlist.data.feedback import Feedback
 from shortlist.errors import DataError, NonFiniteError, NotFittedError, ParameterError
 from shortlist.experiments.columns import RANKING
@@ -445,3 +446,12 @@ def test_results_of_all_users_come_first(hand):
     changes = [a for a, b in pairwise(segments) if a != b]
     assert changes[0] == "all"
     assert len(changes) == len(set(segments)) - 1
+
+
+def test_equal_lists_differ_by_nothing():
+    train, test = split.leave_last_out(movielens_small())
+    counts = {name: Popularity().fit(train) for name in ("one", "other")}
+    found = evaluate(counts, train, test, baseline="one", n_bootstrap=200)
+    compared = [result for result in found.results if result.difference_low is not None]
+    assert compared
+    assert {(r.difference, r.difference_low, r.difference_high) for r in compared} == {(0, 0, 0)}

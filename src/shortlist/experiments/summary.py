@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Bounds = tuple[float | None, float | None]
 
 NO_BOUNDS: Bounds = (None, None)
+ROUNDING = 1e-12  # of means over users
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,9 @@ class Bootstrap:
         difference_bounds: Bounds = NO_BOUNDS
         if base is not None and base.n_users:
             difference = figure.value - base.value
-            difference_bounds = self._bounds(figure.draws - base.draws)
+            gain = figure.draws - base.draws
+            # Of two models with the same lists only rounding differs, and no star may come of that.
+            difference_bounds = self._bounds(np.where(np.abs(gain) < ROUNDING, 0.0, gain))
         return Result(
             model,
             "",

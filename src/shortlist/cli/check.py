@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from shortlist.cli import lazy, screen
+from shortlist.cli import lazy, screen, source_options
 from shortlist.cli.reading import keeping_rejects, typed_delimiter, write
+from shortlist.cli.source_options import COLUMNS, FORM, TABLES, option
 from shortlist.cli.work import working
 from shortlist.errors import ParameterError
 
@@ -15,17 +16,7 @@ if TYPE_CHECKING:
     from shortlist.data.feedback import Kind
 
 WITH_REJECTS = 1
-TABLES, VALUES, COLUMNS, LABELS, FORM = (
-    "Tables",
-    "What the values are",
-    "Columns and rows",
-    "Labels by a rule",
-    "How files are written",
-)
-
-
-def _option(metavar: str, text: str, panel: str) -> Any:
-    return typer.Option(metavar=metavar, help=text, rich_help_panel=panel)
+LABELS = "Labels by a rule"
 
 
 def check(
@@ -33,64 +24,39 @@ def check(
         list[str],
         typer.Argument(metavar="FILES", help="The interactions; then, if you have them, items and users."),
     ],
-    items: Annotated[Path | None, _option("FILE", "What is known of the items.", TABLES)] = None,
-    users: Annotated[Path | None, _option("FILE", "What is known of the users.", TABLES)] = None,
-    impressions: Annotated[Path | None, _option("FILE", "What was shown to whom.", TABLES)] = None,
-    query: Annotated[
-        str | None,
-        _option(
-            "SQL", "The SELECT that gives the interactions; the first of FILES is a database URL.", TABLES
-        ),
-    ] = None,
-    kind: Annotated[
-        str | None,
-        _option("ratings|binary|events", "What the values are; inferred if left out.", VALUES),
-    ] = None,
-    scale: Annotated[
-        tuple[float, float] | None, _option("LOW HIGH", "The scale of the ratings.", VALUES)
-    ] = None,
-    positive_from: Annotated[
-        float | None, _option("X", "The rating from which on an event is positive.", VALUES)
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        _option("ROLE=NAME", "As in user_id=userId, or items.item_id=movieId; may be repeated.", COLUMNS),
-    ] = None,
+    items: source_options.Items = None,
+    users: source_options.Users = None,
+    impressions: Annotated[Path | None, option("FILE", "What was shown to whom.", TABLES)] = None,
+    query: source_options.Query = None,
+    kind: source_options.Kind = None,
+    scale: source_options.Scale = None,
+    positive_from: source_options.PositiveFrom = None,
+    column: source_options.Column = None,
     context: Annotated[
         list[str] | None,
-        _option("NAME", "A further column to keep with each event; may be repeated.", COLUMNS),
+        option("NAME", "A further column to keep with each event; may be repeated.", COLUMNS),
     ] = None,
-    feature: Annotated[
-        list[str] | None,
-        _option(
-            "TABLE.NAME=KIND",
-            "As in items.genres=tags, or items.genres='tags:;' with their separator; may be repeated.",
-            COLUMNS,
-        ),
-    ] = None,
+    feature: source_options.Feature = None,
     duplicates: Annotated[
-        str, _option("keep|reject", "What becomes of rows that say the same as an earlier one.", COLUMNS)
+        str, option("keep|reject", "What becomes of rows that say the same as an earlier one.", COLUMNS)
     ] = "keep",
-    earliest: Annotated[str | None, _option("TIME", "Reject earlier events.", COLUMNS)] = None,
-    latest: Annotated[str | None, _option("TIME", "Reject later events.", COLUMNS)] = None,
+    earliest: Annotated[str | None, option("TIME", "Reject earlier events.", COLUMNS)] = None,
+    latest: Annotated[str | None, option("TIME", "Reject later events.", COLUMNS)] = None,
     engaged: Annotated[
-        str | None, _option("RULE", "Which rows are engagements, as in 'watch_seconds >= 30'.", LABELS)
+        str | None, option("RULE", "Which rows are engagements, as in 'watch_seconds >= 30'.", LABELS)
     ] = None,
     shown: Annotated[
-        str | None, _option("RULE", "Which rows are exposures, as in 'event == \"shown\"'.", LABELS)
+        str | None, option("RULE", "Which rows are exposures, as in 'event == \"shown\"'.", LABELS)
     ] = None,
     within_hours: Annotated[
-        float | None, _option("HOURS", "How long after an exposure an engagement counts.", LABELS)
+        float | None, option("HOURS", "How long after an exposure an engagement counts.", LABELS)
     ] = None,
     per: Annotated[
-        str | None, _option("pair|exposure", "What gets one label; pairs if left out.", LABELS)
+        str | None, option("pair|exposure", "What gets one label; pairs if left out.", LABELS)
     ] = None,
-    delimiter: Annotated[str | None, _option("CHARACTER", "Between the columns of text files.", FORM)] = None,
-    encoding: Annotated[str | None, _option("NAME", "Of text files, such as windows-1252.", FORM)] = None,
-    rejects: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Keep every rejected row, in a .csv, .jsonl or .parquet file."),
-    ] = None,
+    delimiter: Annotated[str | None, option("CHARACTER", "Between the columns of text files.", FORM)] = None,
+    encoding: source_options.Encoding = None,
+    rejects: source_options.Rejects = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Say what is in your files, and which rows cannot be used and why.
@@ -136,9 +102,9 @@ def _sources(
 ) -> tuple[str, str | Path | None, str | Path | None]:
     if len(files) > 3:
         raise ParameterError(f"at most three files: interactions, items and users; got {len(files)}")
-    for place, option, given in ((1, "--items", items), (2, "--users", users)):
+    for place, name, given in ((1, "--items", items), (2, "--users", users)):
         if given is not None and len(files) > place:
-            raise ParameterError(f"give {files[place]} or {option} {given}, not both")
+            raise ParameterError(f"give {files[place]} or {name} {given}, not both")
     interactions, items_file, users_file = (*files, None, None)[:3]
     return str(interactions), items or items_file, users or users_file
 

@@ -8,6 +8,7 @@ import typer
 from shortlist.cli import lazy, screen
 from shortlist.cli.measures import STAR, quality_table, segment_table
 from shortlist.cli.reading import dataset_of
+from shortlist.cli.source_options import Rejects
 from shortlist.cli.work import working
 from shortlist.errors import ConfigError, ParameterError
 from shortlist.experiments.protocols import DEFINITIONS
@@ -25,10 +26,7 @@ SUPPLIED = ("models", "train", "test", "baseline")
 
 def evaluate(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="Data, recommender and a split.")],
-    rejects: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Keeps every rejected row: .csv, .jsonl or .parquet."),
-    ] = None,
+    rejects: Rejects = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Fit what CONFIG.toml describes on the training part of its split, and measure it on the test part.

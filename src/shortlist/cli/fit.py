@@ -10,6 +10,7 @@ import typer
 from shortlist.cli import lazy, screen
 from shortlist.cli.evaluate import evaluation_arguments
 from shortlist.cli.reading import dataset_of
+from shortlist.cli.source_options import Rejects
 from shortlist.cli.work import working
 from shortlist.errors import ParameterError
 
@@ -27,10 +28,7 @@ def fit(
         Path | None,
         typer.Option(metavar="DIR", help="An earlier fit to start from: a refit on new events in less time."),
     ] = None,
-    rejects: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Keeps every rejected row: .csv, .jsonl or .parquet."),
-    ] = None,
+    rejects: Rejects = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Fit what CONFIG.toml describes on all of its data, and save it.

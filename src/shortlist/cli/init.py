@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shortlist.cli import lazy, screen
+from shortlist.cli import lazy, screen, source_options
 from shortlist.cli.check import columns_of, features_of
 from shortlist.cli.reading import typed_delimiter
+from shortlist.cli.source_options import FORM, option
 from shortlist.cli.work import working
 from shortlist.errors import ParameterError
 
@@ -28,42 +29,18 @@ def init(
     force: Annotated[
         bool, typer.Option("--force", help="Replace CONFIG.toml where it is there already.")
     ] = False,
-    items: Annotated[Path | None, typer.Option(metavar="FILE", help="What is known of the items.")] = None,
-    users: Annotated[Path | None, typer.Option(metavar="FILE", help="What is known of the users.")] = None,
-    query: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SQL",
-            help="The SELECT that gives the interactions; the first FILE is a database URL, and stands in "
-            "CONFIG.toml as it is: write $NAME for a password.",
-        ),
-    ] = None,
-    kind: Annotated[
-        str | None,
-        typer.Option(metavar="ratings|binary|events", help="What the values are; inferred if left out."),
-    ] = None,
-    scale: Annotated[
-        tuple[float, float] | None, typer.Option(metavar="LOW HIGH", help="The scale of the ratings.")
-    ] = None,
-    positive_from: Annotated[
-        float | None, typer.Option(metavar="X", help="The rating from which on an event is positive.")
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ROLE=NAME", help="As in user_id=userId, or items.item_id=movieId; may be repeated."
-        ),
-    ] = None,
-    feature: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TABLE.NAME=KIND", help="As in items.genres=tags; may be repeated."),
-    ] = None,
+    items: source_options.Items = None,
+    users: source_options.Users = None,
+    query: source_options.Query = None,
+    kind: source_options.Kind = None,
+    scale: source_options.Scale = None,
+    positive_from: source_options.PositiveFrom = None,
+    column: source_options.Column = None,
+    feature: source_options.Feature = None,
     delimiter: Annotated[
-        str | None, typer.Option(metavar="CHARACTER", help="Between the columns; found if left out.")
+        str | None, option("CHARACTER", "Between the columns; found if left out.", FORM)
     ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of text files, such as windows-1252.")
-    ] = None,
+    encoding: source_options.Encoding = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Look at your files and write a commented CONFIG.toml that fit and evaluate take as it stands.

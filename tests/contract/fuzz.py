@@ -27,7 +27,7 @@ from contract.worlds import World, world_of
 
 from shortlist import registry
 
-CASES_A_WORLD = 40
+CASES_A_WORLD = 50
 FAMILIES = (*sorted(registry.MODELS), recipes.PIPELINE)
 SHOW_EVERY = 30  # seconds
 

@@ -433,8 +433,8 @@ PROMISES: dict[Callable[[Case], None], int] = {
     every_item_has_a_reason: 3,
     the_trace_tells_the_list: 3,
     the_score_of_a_pair_is_the_score_on_the_list: 3,
-    one_user_gets_what_a_batch_gives: 7,
-    the_order_of_users_changes_no_list: 11,
+    one_user_gets_what_a_batch_gives: 11,
+    the_order_of_users_changes_no_list: 17,
     a_shorter_list_is_the_beginning_of_a_longer_one: 11,
     threads_change_no_list: 13,
     threads_change_no_fit: 101,
@@ -442,8 +442,8 @@ PROMISES: dict[Callable[[Case], None], int] = {
 # These need the recommender saved, which is done in every third world.
 PROMISES_OF_THE_SAVED: dict[Callable[[Case], None], int] = {
     saved_and_loaded_answers_the_same: 3,
-    json_gives_the_ids_back: 11,
-    parquet_gives_the_ids_back: 13,
+    json_gives_the_ids_back: 29,
+    parquet_gives_the_ids_back: 31,
 }
 ALL_PROMISES = {
     promise.__name__: promise

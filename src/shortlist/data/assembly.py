@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from shortlist.data.cells import one_kind
+from shortlist.data.cells import is_text, one_kind
 from shortlist.data.dataset import Dataset
 from shortlist.data.duplicate_rows import count_duplicates
 from shortlist.data.features import ID, FeatureTable
@@ -97,7 +97,7 @@ def _report(
         },
         collisions=tuple(found for side, ids in vocabularies.items() for found in find_collisions(side, ids)),
         mixed_ids=tuple(
-            side for side, _, _, rows, ids in sides if rows is not None and rows.ids.dtype != ids.dtype
+            side for side, _, _, rows, ids in sides if rows is not None and is_text(rows.ids) != is_text(ids)
         ),
         labelling=events.labelling,
     )

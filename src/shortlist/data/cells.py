@@ -21,13 +21,13 @@ TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
 def screen_ids(name: str, column: pl.Series, screening: Screening) -> pl.Series:
-    """Return the ids in `column` as Int64 or String; rows without one are rejected.
+    """Return the ids in `column` as Int64 or String, or as the Enum they are; rows without one are rejected.
 
     Integers too large for 64 bits make the column String. Floats (how pandas holds integers beside missing values)
     are ids where they are whole. Raises `DataError` for a column of another type; `name` says of which table.
     """
     if column.dtype in TEXT:
-        text = column.cast(pl.String)
+        text = column if column.dtype == pl.Enum else column.cast(pl.String)
         screening.reject(text.is_null() | (text == ""), column.name, column, "missing id")
         return text
     if column.dtype == pl.Null or column.dtype.is_integer() or column.dtype.is_decimal():
@@ -55,10 +55,16 @@ def settle_ids(ids: pl.Series, textual: bool) -> pl.Series:
     """Return `ids` (none missing) as Int64 where they are text and every one is canonical integer text.
 
     Text is canonical when an int64 prints itself so: "7" and "-7", not "07", "+7", "7.0". `textual` says that the
-    ids come from text; strings of a typed column stay strings.
+    ids come from text; strings of a typed column stay strings, and so does an Enum that cannot become Int64.
     """
-    if not textual or ids.dtype != pl.String:
+    if not textual or ids.dtype not in TEXT:
         return ids
+    if ids.dtype == pl.Enum:
+        # The first id mostly tells; looking at all takes longer.
+        for some in ids.head(1), ids.unique():
+            if settle_ids(some.cast(pl.String), textual).dtype == pl.String:
+                return ids
+        return ids.cast(pl.String).cast(pl.Int64)
     whole = ids.cast(pl.Int64, strict=False)
     # The cast takes signs and leading zeros, which would not come back.
     starts = ids.str.starts_with
@@ -66,9 +72,14 @@ def settle_ids(ids: pl.Series, textual: bool) -> pl.Series:
     return ids if whole.null_count() or bool(altered.any()) else whole
 
 
+def is_text(column: pl.Series) -> bool:
+    """Return whether the cells of `column` are text, stored in whatever way."""
+    return column.dtype in TEXT
+
+
 def one_kind(*columns: pl.Series) -> tuple[pl.Series, ...]:
-    """Return columns of the same ids in one kind: strings where any of them is, else unchanged."""
-    if len({str(column.dtype) for column in columns}) == 1:
+    """Return columns of the same ids in one kind: text where any of them is, else unchanged."""
+    if len({is_text(column) for column in columns}) == 1:
         return columns
     return tuple(column.cast(pl.String) for column in columns)
 
@@ -84,8 +95,10 @@ def screen_numbers(
     if number is None:
         raise DataError(f"{name}: the column {column.name!r} is {column.dtype}; a {what} is a number")
     if number.null_count():
-        screening.reject(is_missing(column), column.name, column, f"missing {what}")
-        screening.reject(_has_comma(column, number), column.name, column, f"{what} has a decimal comma")
+        at = number.is_null().arg_true().to_numpy()
+        cells = screening.written(column.name, column, at)
+        _reject_among(at, is_missing(cells), column, screening, f"missing {what}")
+        _reject_among(at, _has_comma(cells), column, screening, f"{what} has a decimal comma")
         screening.reject(number.is_null(), column.name, column, f"unparsable {what}")
     values = number.fill_null(0.0).to_numpy()
     with np.errstate(over="ignore"):
@@ -96,13 +109,20 @@ def screen_numbers(
     return values
 
 
-def _has_comma(column: pl.Series, number: pl.Series) -> NDArray[np.bool_]:
-    # 4,5 for 4.5; among the cells that are no number.
+def _reject_among(
+    at: NDArray[np.int64], bad: pl.Series, column: pl.Series, screening: Screening, reason: str
+) -> None:
+    # Those of the rows at positions `at` that are bad.
     found = np.zeros(column.len(), bool)
-    at = number.is_null().arg_true()
-    if column.dtype in TEXT:
-        found[at] = column.gather(at).cast(pl.String).str.contains(DECIMAL_COMMA).fill_null(value=False)
-    return found
+    found[at] = bad
+    screening.reject(found, column.name, column, reason)
+
+
+def _has_comma(cells: pl.Series) -> pl.Series:
+    # 4,5 for 4.5
+    if cells.dtype not in TEXT:
+        return pl.repeat(False, cells.len(), eager=True)
+    return cells.cast(pl.String).str.contains(DECIMAL_COMMA).fill_null(value=False)
 
 
 def is_missing(column: pl.Series) -> pl.Series:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
-from shortlist.data.cells import is_numeric_text, screen_ids, settle_ids
+from shortlist.data.cells import is_missing, is_numeric_text, screen_ids, settle_ids
 from shortlist.data.columns import ColumnUse, find_events, require_column
 from shortlist.data.import_report import TableReport, require_rows
 from shortlist.data.rejects import Screening
 from shortlist.data.time_checks import screen_times
-from shortlist.data.timestamps import read_times
+from shortlist.data.timestamps import ISO, read_times
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from shortlist.data.csv_numbers import NumberKind
     from shortlist.data.tables import Table
     from shortlist.data.time_checks import TimeLimits
+    from shortlist.data.timestamps import Times
 
 
 @dataclass(eq=False)
@@ -64,9 +66,7 @@ class EventRows:
             require_column(table.name, table.columns, column)
         uses |= {f"context {column}": ColumnUse(column, "context", "mapped") for column in context}
         uses |= {f"rule {column}": ColumnUse(column, "rule", "mapped") for column in compared}
-        frame = table.load(
-            list(dict.fromkeys(use.column for use in uses.values())), _readings(uses, compared, numeric)
-        )
+        frame = table.load(list(dict.fromkeys(use.column for use in uses.values())), _readings(uses, numeric))
         screening = Screening(table, frame.height)
         users, items = (
             screen_ids(table.name, frame[uses[id_].column], screening) for id_ in ("user_id", "item_id")
@@ -90,9 +90,19 @@ class EventRows:
             return
         column = self.frame[use.column]
         times = read_times(self.name, column)
+        if self.table.textual and column.dtype == pl.Datetime:
+            times = self._as_written(column, times)
         self.notes += screen_times(column, times, limits, self.screening)
         self.timestamp = times.microseconds
         self.uses["timestamp"] = replace(use, meaning=times.meaning)
+
+    def _as_written(self, column: pl.Series, times: Times) -> Times:
+        # Text was read as times at once: null is no time, and missing only where nothing is written.
+        missing = np.zeros(column.len(), bool)
+        if column.null_count():
+            at = column.is_null().arg_true().to_numpy()
+            missing[at] = is_missing(self.screening.written(column.name, column, at))
+        return replace(times, missing=missing, meaning=ISO)
 
     def kept_ids(self) -> tuple[pl.Series, pl.Series]:
         """Return the ids of the users and of the items of the rows that are still good."""
@@ -127,16 +137,18 @@ class EventRows:
         return report
 
 
-def _readings(
-    uses: Mapping[str, ColumnUse], compared: Sequence[str], numeric: Collection[str]
-) -> dict[str, NumberKind]:
-    # Which columns of text may be read as numbers at once, where every cell is one: not what is compared with text.
-    readings: dict[str, NumberKind] = {"user_id": "id", "item_id": "id", "value": "number", "timestamp": "id"}
-    found = {use.column: readings[role] for role, use in uses.items() if role in readings}
-    found |= {column: "number" for column in numeric if column not in found}
-    return {
-        column: reading for column, reading in found.items() if column not in compared or column in numeric
+def _readings(uses: Mapping[str, ColumnUse], numeric: Collection[str]) -> dict[str, NumberKind]:
+    # How columns of text may be read at once: those of one use, which are not compared with text.
+    readings: dict[str, NumberKind] = {
+        "user_id": "id",
+        "item_id": "id",
+        "value": "value",
+        "timestamp": "time",
     }
+    n_uses = Counter(use.column for use in uses.values())
+    found = {use.column: readings[role] for role, use in uses.items() if role in readings}
+    found |= dict.fromkeys(numeric, "number")
+    return {column: reading for column, reading in found.items() if n_uses[column] == 1}
 
 
 def _context_column(cells: pl.Series) -> pl.Series:

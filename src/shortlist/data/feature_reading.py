@@ -123,6 +123,7 @@ def read_features(
     frame = table.load([column for column in table.columns if column])
     screening = Screening(table, frame.height)
     ids = screen_ids(table.name, frame[use.column], screening)
+    ids = ids.cast(pl.String) if ids.dtype == pl.Enum else ids
     specs, notes = _settle_specs(frame, use.column, declared, screening)
     columns = [_read_feature(table.name, frame[c], spec, screening) for c, spec in specs.items()]
     # Among the rows still good, so that a rejected row does not shadow a good one of the same id.

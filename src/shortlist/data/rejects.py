@@ -103,10 +103,16 @@ class Screening:
         at = np.flatnonzero(mask & self.keep)
         if at.size:
             self.keep[at] = False
-            found = values.gather(at)
-            if self._table.textual and found.dtype != pl.String:
-                found = self._table.cells(column, at)  # as it was written, before it was read as a number
-            self._found.append((at, column, found, reason))
+            self._found.append((at, column, self.written(column, values, at), reason))
+
+    def written(self, column: str, values: pl.Series, at: NDArray[np.int64]) -> pl.Series:
+        """Return the cells of `column` at positions `at` (ascending): as they were written, where they were text.
+
+        `values` is the column, one value a row.
+        """
+        if self._table.textual and values.dtype != pl.String:
+            return self._table.cells(column, at)
+        return values.gather(at)
 
     def reject_as_copies(self, at: NDArray[np.int64], first: NDArray[np.int64], reason: str) -> None:
         """Reject the rows at `at` int64[m], ascending; `first` int64[m] are the rows that they repeat."""

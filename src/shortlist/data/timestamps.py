@@ -111,6 +111,17 @@ def _from_text(column: pl.Series) -> Times:
     return Times.of(filled, missing.fill_null(value=True), meaning, unit)
 
 
+def read_iso(cells: pl.Series) -> pl.Series | None:
+    """Return Int64[n]: the times (µs UTC) in `cells` String[n] of ISO 8601, null where a cell is none.
+
+    None where a cell is a number, which has a meaning only beside the others of its column.
+    """
+    text = cells.str.strip_chars()
+    if text.cast(pl.Float64, strict=False).null_count() < text.len():
+        return None
+    return _from_iso(text.set(text == "", None))
+
+
 def _from_iso(text: pl.Series) -> pl.Series:
     text = text.str.replace(r"\s*UTC$", "Z")
     microseconds = pl.repeat(None, text.len(), dtype=pl.Int64, eager=True)

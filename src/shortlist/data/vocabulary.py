@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,8 @@ import polars as pl
 from shortlist import threads
 from shortlist.artifacts import State
 from shortlist.data import large_arrays
-from shortlist.data.ordering import extremes, read_only
+from shortlist.data.csv_texts import codes_of
+from shortlist.data.ordering import extremes, read_only, taken
 from shortlist.errors import DataError, UnknownIdError
 from shortlist.kernels.id_tables import look_up, mark_present
 
@@ -88,7 +89,7 @@ class Vocabulary:
     @classmethod
     def of(cls, *columns: Iterable[Id] | pl.Series | NDArray[Any]) -> Vocabulary:
         """Return the vocabulary of all ids in `columns`. Raises `DataError` where kinds differ between them."""
-        series = [part for part in map(id_series, columns) if part.len()]
+        series = [part for part in map(id_series, map(_distinct_texts, columns)) if part.len()]
         if not series:
             return cls(pl.Series("id", [], dtype=pl.Int64))
         if len({str(part.dtype) for part in series}) > 1:
@@ -117,6 +118,9 @@ class Vocabulary:
         An id of the other kind (a string where ids are integers) is unknown too.
         Cost: O(n log |vocabulary|) for few ids, O(n + |vocabulary|) for many.
         """
+        if _is_enum(ids) and not ids.null_count():
+            # Each text is looked for once.
+            return taken(read_only(self.index_of(ids.dtype.categories)), codes_of(ids))
         wanted = id_series(ids)
         if wanted.len() == 0 or len(self) == 0 or wanted.dtype != self.ids.dtype:
             return np.full(wanted.len(), -1, np.int32)
@@ -183,6 +187,18 @@ class Vocabulary:
         if state.values["kind"] == "integer":
             return cls(pl.Series("id", np.array(state.arrays["ids"], np.int64)))
         return cls(unpack_strings(state.arrays).rename("id"))
+
+
+def _is_enum(ids: object) -> TypeGuard[pl.Series]:
+    return isinstance(ids, pl.Series) and ids.dtype == pl.Enum
+
+
+def _distinct_texts(ids: Iterable[Id] | pl.Series | NDArray[Any]) -> Iterable[Id] | pl.Series | NDArray[Any]:
+    if not _is_enum(ids) or ids.null_count():
+        return ids
+    occurs = np.zeros(ids.dtype.categories.len(), bool)
+    occurs[codes_of(ids)] = True
+    return ids.dtype.categories.filter(pl.Series(occurs))
 
 
 def _present(columns: Sequence[pl.Series]) -> NDArray[np.int64] | None:

@@ -74,6 +74,12 @@ def codes_of(column: pl.Series) -> NDArray[np.uint32]:
     return column.to_physical().to_numpy().astype(np.uint32, copy=False)
 
 
+def texts_of(column: pl.Series) -> pl.Series:
+    """Return String: the categories of an Enum `column`, whether they occur or not."""
+    categories: pl.Series = getattr(column.dtype, "categories")  # noqa: B009 - of the Enum alone
+    return categories
+
+
 def _translate(codes: NDArray[np.int64], table: NDArray[np.int32], out: NDArray[np.int32]) -> None:
     codes, high = read_only(codes), table.size - 1
     threads.run_blocks(lambda start, stop: look_up(codes, start, stop, 0, high, table, out), codes.size)

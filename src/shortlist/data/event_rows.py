@@ -111,8 +111,7 @@ class EventRows:
 
     def kept_times(self) -> NDArray[np.int64] | None:
         """Return the times of the rows that are still good."""
-        keep = self.screening.keep
-        return self.timestamp if self.timestamp is None or keep.all() else self.timestamp[keep]
+        return None if self.timestamp is None else self.screening.kept_array(self.timestamp)
 
     def kept_context(self) -> pl.DataFrame | None:
         """Return the context columns of the rows that are still good, None without any."""

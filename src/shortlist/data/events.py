@@ -120,9 +120,19 @@ def _read_values(rows: EventRows, meaning: Meaning) -> tuple[NDArray[np.float64]
         return np.ones(rows.frame.height), feedback, assumed
     column = rows.frame[use.column]
     values = screen_numbers(name, column, rows.screening)
-    feedback, assumed = settle_feedback(name, column.name, rows.screening.kept_array(values), meaning)
-    rows.screening.reject(~feedback.is_valid(values), column.name, column, OFF_RANGE[feedback.kind])
+    good = rows.screening.kept_array(values)
+    feedback, assumed = settle_feedback(name, column.name, good, meaning)
+    if not _all_valid(feedback, good):
+        rows.screening.reject(~feedback.is_valid(values), column.name, column, OFF_RANGE[feedback.kind])
     return values, feedback, assumed
+
+
+def _all_valid(feedback: Feedback, values: NDArray[np.float64]) -> bool:
+    if not values.size:
+        return True
+    # Except for 0 and 1, what is valid lies between two bounds.
+    telling = values if feedback.kind == "binary" else np.array([values.min(), values.max()])
+    return bool(feedback.is_valid(telling).all())
 
 
 def settle_feedback(
@@ -136,8 +146,8 @@ def settle_feedback(
     """
     if not values.size:
         return Feedback.events(), ""  # every row was rejected before, which is said elsewhere
-    kind = meaning.kind or _infer_kind(column, values, meaning)
     low, high = float(values.min()), float(values.max())
+    kind = meaning.kind or _infer_kind(column, values, (low, high), meaning)
     if kind != "ratings" or meaning.scale is not None:
         feedback = Feedback.of(kind, meaning.scale, meaning.positive_from)
         return (
@@ -160,12 +170,15 @@ def settle_feedback(
     )
 
 
-def _infer_kind(column: str, values: NDArray[np.float64], meaning: Meaning) -> Kind:
+def _infer_kind(
+    column: str, values: NDArray[np.float64], bounds: tuple[float, float], meaning: Meaning
+) -> Kind:
+    low, high = bounds
     if meaning.scale is not None or meaning.positive_from is not None:
         return "ratings"
-    if bool(np.all(values == 1)):
+    if low == high == 1:
         return "events"
-    if values.min() >= 0 and values.max() <= 1 and bool(np.all((values == 0) | (values == 1))):
+    if low >= 0 and high <= 1 and bool(np.all((values == 0) | (values == 1))):
         return "binary"
-    counts = plain(column) in STRENGTHS or values.max() > LARGEST_RATING or values.min() == values.max()
-    return "events" if counts and values.min() >= 0 else "ratings"
+    counts = plain(column) in STRENGTHS or high > LARGEST_RATING or low == high
+    return "events" if counts and low >= 0 else "ratings"

@@ -23,6 +23,7 @@ SCHEMA = {
     "record": pl.String(),
 }
 MAX_VALUE_LENGTH = 200
+FEW = 1000  # rows without which a column is copied in pieces
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,8 @@ class Screening:
     def reject(self, bad: NDArray[np.bool_] | pl.Series, column: str, values: pl.Series, reason: str) -> None:
         """Reject the rows for which `bad` bool[n] holds; `values` is the column at fault, one value a row."""
         mask = bad.to_numpy() if isinstance(bad, pl.Series) else bad
+        if not mask.any():
+            return
         at = np.flatnonzero(mask & self.keep)
         if at.size:
             self.keep[at] = False
@@ -132,7 +135,14 @@ class Screening:
 
     def kept_array(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return `values` [n], one a row, of the rows that are still good; no copy where all are."""
-        return values if self.keep.all() else values[self.keep]
+        if self.keep.all():
+            return values
+        gone = np.flatnonzero(~self.keep)
+        if gone.size > FEW:
+            return values[self.keep]
+        # What lies between few rows is copied at once.
+        bounds = zip([0, *(gone + 1).tolist()], [*gone.tolist(), values.size], strict=True)
+        return np.concatenate([values[begin:end] for begin, end in bounds])
 
     def rejects(self) -> pl.DataFrame:
         """Return everything that was rejected, records that are no rows included."""

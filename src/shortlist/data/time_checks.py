@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from shortlist.data.ordering import extremes
 from shortlist.data.timestamps import MICRO, PER_SECOND
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def screen_times(column: pl.Series, times: Times, limits: TimeLimits, screening:
     screening.reject(~times.readable, column.name, column, UNPARSABLE)
     _reject_outside(column, times.microseconds, limits, screening)
     if limits.earliest is None:
-        begin = bulk_begins(_kept(times.microseconds, screening))
+        begin = bulk_begins(screening.kept_array(times.microseconds))
         if begin is not None:
             screening.reject(times.microseconds < begin, column.name, column, FAR)
     return _notes(column.name, times, screening)
@@ -82,7 +83,7 @@ def bulk_begins(microseconds: NDArray[np.int64]) -> int | None:
     long as the bulk. Far are only times before 1981: clocks that were never set begin at 1970 or 1980, and dates that
     stand for none lie before. O(m).
     """
-    if not microseconds.size or (low := int(microseconds.min())) >= UNSET_CLOCKS:
+    if not microseconds.size or (low := extremes(microseconds)[0]) >= UNSET_CLOCKS:
         return None
     counts = _counts(microseconds, low)
     occupied = np.flatnonzero(counts)
@@ -121,8 +122,10 @@ def _reject_outside(
     column: pl.Series, microseconds: NDArray[np.int64], limits: TimeLimits, screening: Screening
 ) -> None:
     late = FUTURE if limits.latest is None else TOO_LATE
-    screening.reject(microseconds > limits.last, column.name, column, late)
-    if limits.earliest is not None:
+    low, high = extremes(microseconds) if microseconds.size else (0, 0)
+    if high > limits.last:
+        screening.reject(microseconds > limits.last, column.name, column, late)
+    if limits.earliest is not None and low < limits.earliest:
         screening.reject(microseconds < limits.earliest, column.name, column, TOO_EARLY)
 
 
@@ -158,16 +161,13 @@ def _numbers(cells: pl.Series) -> NDArray[np.float64]:
 def _notes(column: str, times: Times, screening: Screening) -> list[str]:
     if times.unit != "seconds":
         return []
-    kept = _kept(times.microseconds, screening)
-    if not kept.size or kept.min() < 0 or kept.max() >= SINCE_1973:
+    kept = screening.kept_array(times.microseconds)
+    first, last = extremes(kept) if kept.size else (-1, -1)
+    if first < 0 or last >= SINCE_1973:
         return []
-    low, high = kept.min() / MICRO, kept.max() / MICRO
+    low, high = first / MICRO, last / MICRO
     note = (
         f"{column}: the times, {low:.15g} to {high:.15g}, look like an order rather than moments; they are kept, "
         "as seconds since 1970: before and after are right, hours and days mean nothing"
     )
     return [note]
-
-
-def _kept(microseconds: NDArray[np.int64], screening: Screening) -> NDArray[np.int64]:
-    return microseconds if screening.keep.all() else microseconds[screening.keep]

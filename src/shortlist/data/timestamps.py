@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from shortlist.errors import DataError
@@ -12,7 +13,6 @@ from shortlist.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
 EARLIEST = -62_135_596_800_000_000  # 0001-01-01
@@ -50,9 +50,12 @@ class Times:
     @classmethod
     def of(cls, microseconds: pl.Series, missing: pl.Series, meaning: str, unit: str | None = None) -> Times:
         """Return the times at `microseconds` Int64, null where a cell is unreadable."""
-        readable = microseconds.is_between(EARLIEST, LATEST).fill_null(value=False)
-        kept = microseconds if readable.all() else microseconds.set(~readable, 0)
-        return cls(kept.to_numpy(), readable.to_numpy(), missing.to_numpy(), meaning, unit)
+        if _all_between(microseconds, EARLIEST, LATEST) and not microseconds.null_count():
+            readable = np.ones(microseconds.len(), bool)
+            return cls(microseconds.to_numpy(), readable, missing.to_numpy(), meaning, unit)
+        inside = microseconds.is_between(EARLIEST, LATEST).fill_null(value=False)
+        kept = microseconds.set(~inside, 0)
+        return cls(kept.to_numpy(), inside.to_numpy(), missing.to_numpy(), meaning, unit)
 
 
 def read_times(name: str, column: pl.Series) -> Times:
@@ -135,6 +138,14 @@ def _from_iso(text: pl.Series) -> pl.Series:
     return microseconds
 
 
+def _all_between(value: pl.Series, low: int, high: int) -> bool:
+    # Whether each that is not null is; the least and the greatest say so without a column of answers.
+    bounds = value.is_nan().any() if value.dtype.is_float() else False
+    if bounds or value.null_count() == value.len():
+        return False
+    return bool(value.min() >= low and value.max() <= high)  # type: ignore[operator]
+
+
 def _since(unit: str | None) -> str:
     return DAYS if unit is None else f"{unit} since 1970"
 
@@ -170,6 +181,7 @@ def _scaled(value: pl.Series, per_second: int) -> pl.Series:
         return (value // (per_second // MICRO)).cast(pl.Int64, strict=False)
     factor = MICRO // per_second
     # Checked before the product, which would wrap around.
-    inside = value.is_between(EARLIEST // factor, LATEST // factor)
-    scaled = (value if inside.all() else value.set(~inside, None)) * factor
+    low, high = EARLIEST // factor, LATEST // factor
+    inside = value if _all_between(value, low, high) else value.set(~value.is_between(low, high), None)
+    scaled = inside * factor
     return scaled.cast(pl.Int64) if value.dtype == pl.Int64 else scaled.round().cast(pl.Int64, strict=False)

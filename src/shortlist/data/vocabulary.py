@@ -13,7 +13,7 @@ import polars as pl
 from shortlist import threads
 from shortlist.artifacts import State
 from shortlist.data import large_arrays
-from shortlist.data.csv_texts import codes_of
+from shortlist.data.csv_texts import codes_of, texts_of
 from shortlist.data.ordering import extremes, read_only, taken
 from shortlist.errors import DataError, UnknownIdError
 from shortlist.kernels.id_tables import look_up, mark_present
@@ -120,7 +120,7 @@ class Vocabulary:
         """
         if _is_enum(ids) and not ids.null_count():
             # Each text is looked for once.
-            return taken(read_only(self.index_of(ids.dtype.categories)), codes_of(ids))
+            return taken(read_only(self.index_of(texts_of(ids))), codes_of(ids))
         wanted = id_series(ids)
         if wanted.len() == 0 or len(self) == 0 or wanted.dtype != self.ids.dtype:
             return np.full(wanted.len(), -1, np.int32)
@@ -196,9 +196,10 @@ def _is_enum(ids: object) -> TypeGuard[pl.Series]:
 def _distinct_texts(ids: Iterable[Id] | pl.Series | NDArray[Any]) -> Iterable[Id] | pl.Series | NDArray[Any]:
     if not _is_enum(ids) or ids.null_count():
         return ids
-    occurs = np.zeros(ids.dtype.categories.len(), bool)
+    texts = texts_of(ids)
+    occurs: NDArray[np.bool_] = np.zeros(texts.len(), bool)
     occurs[codes_of(ids)] = True
-    return ids.dtype.categories.filter(pl.Series(occurs))
+    return texts.filter(pl.Series(occurs))
 
 
 def _present(columns: Sequence[pl.Series]) -> NDArray[np.int64] | None:

@@ -70,7 +70,7 @@ def parse_rows(  # noqa: PLR0915 - one function: what a call would return for ea
             if kind >= TIME:
                 begin = at + quoted
                 end, after = _plain(data, begin, quoted, delimiter)
-                value = NO_TIME
+                value: int = NO_TIME
                 if end >= 0 and kind == TIME:
                     value = iso_time(data, begin, end)
                 elif end >= 0 and end - begin <= LONGEST:
@@ -88,7 +88,7 @@ def parse_rows(  # noqa: PLR0915 - one function: what a call would return for ea
                 n_digits, n_decimals = at - first, 0
                 clean = n_digits > 0
                 if kind == WHOLE:
-                    value = np.int64(number)
+                    value = np.int64(number)  # type: ignore[assignment] # int would stay unsigned when compiled
                     values[slot, row] = -value if negative else value
                     if n_digits > SAFE_DIGITS:
                         # 19 digits fit in 64 bits without a sign; the largest int64 is 2^63 - 1.

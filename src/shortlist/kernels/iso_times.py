@@ -59,7 +59,7 @@ def _number(data: NDArray[np.uint8], at: int, n: int) -> int:
         digit = data[i] - ZERO
         if digit > NINE:
             return -1
-        number = number * 10 + np.int64(digit)
+        number = number * 10 + np.int64(digit)  # type: ignore[assignment]
     return number
 
 
@@ -71,7 +71,7 @@ def _decimals(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
         digit = data[i] - ZERO
         if digit > NINE:
             break
-        micro += np.int64(digit) * unit
+        micro += np.int64(digit) * unit  # type: ignore[assignment]
         unit //= 10
         i += 1
     return i, micro if 0 < i - at <= MOST_DECIMALS else -1

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import numpy as np
 from scipy import linalg, sparse
 
-from shortlist import threads
+from shortlist import stages, threads
 from shortlist.errors import NonFiniteError
 from shortlist.models.row_systems import solve_rows
 
@@ -75,7 +75,7 @@ class Observed:
     def of(cls, weights: sparse.csr_array, targets: Floats | None = None) -> Observed:
         """Return the pairs stored in `weights`; targets are 1 unless given, columns count if they have a pair."""
         ones = np.ones(weights.nnz, weights.dtype)
-        return cls(weights, ones if targets is None else targets, len(np.unique(weights.indices)))
+        return cls(weights, ones if targets is None else targets, stages.distinct(weights.indices).size)
 
     def transposed(self) -> Observed:
         """Return the same pairs from the other side."""

@@ -15,11 +15,14 @@ from shortlist import artifacts
 from shortlist.artifacts import State
 from shortlist.data.memory import Limits, Memory
 from shortlist.data.recommendations import Recommendations, popular_reason
-from shortlist.errors import ArtifactError, DataError, NonFiniteError, NotFittedError, ParameterError
+from shortlist.errors import ArtifactError, NonFiniteError, NotFittedError, ParameterError
 from shortlist.models.answers import answer, as_ids, require_users
+from shortlist.models.fitting import require_dataset
 from shortlist.models.model import artifact_info
 from shortlist.models.model_stage import ModelStage
 from shortlist.models.past_items import again_reason, times_chosen
+from shortlist.models.vectors import UserVectors
+from shortlist.parameters import generator
 from shortlist.retrieval.merge import merge
 from shortlist.retrieval.popular import Popular
 from shortlist.stages import Lists, offsets
@@ -88,15 +91,14 @@ class Pipeline:
         A fit that does not come to its end leaves the pipeline as it was before. Raises `ParameterError` and
         `NotFittedError` for a `start` that does not match.
         """
-        if len(dataset.interactions) == 0:
-            raise DataError("there are no interactions to fit on; see dataset.report for rejected rows")
-        generator = np.random.default_rng(rng)
+        require_dataset(dataset)
+        drawn_from = generator(rng)
         given = self._given()
         if start is not None:
             self.check_start(start)
         starts = [None] * len(given) if start is None else start.models_
         fitted = {
-            key: _fitted_on(model, dataset, generator, begin, on_epoch)
+            key: _fitted_on(model, dataset, drawn_from, begin, on_epoch)
             for (key, model), begin in zip(given.items(), starts, strict=True)
         }
         self.__dict__.update(  # all at once, so that nothing can come between
@@ -148,6 +150,10 @@ class Pipeline:
         self._require_fitted()
         if context is not None:
             raise ParameterError("no stage of this pipeline uses a context; leave context= out")
+        if isinstance(users, UserVectors):
+            raise ParameterError(
+                "a pipeline takes user ids; people who are folded in get lists from the model that folded them in"
+            )
         user_ids = as_ids(users)
         limits = Limits(exclude_seen, items, exclude, at)
         request = self.memory_.request(self.memory_.users.index_of(user_ids), k, limits)

@@ -162,3 +162,41 @@ def test_a_moment_that_is_none_is_refused(at, command, shop):
 def test_seen_items_are_excluded_or_not_and_nothing_between(shop):
     with pytest.raises(ParameterError, match="exclude_seen must be True or False, got 'no'"):
         shop.model.recommend("u1", exclude_seen="no")
+
+
+@pytest.mark.parametrize("wrong", [None, pl.DataFrame({"user_id": [1], "item_id": [2]}), "ratings.csv"])
+def test_only_a_dataset_can_be_fitted_on(shop, wrong):
+    for recommender in (sl.WALS(dim=2), sl.Pipeline([sl.Popular()], sl.ModelScorer(sl.Popularity()))):
+        with pytest.raises(ParameterError, match=r"fit takes a Dataset, got .*shortlist\.read"):
+            recommender.fit(wrong)
+
+
+@pytest.mark.parametrize("rng", [-1, "x", 1.5])
+def test_a_seed_is_a_whole_number(shop, rng):
+    data = sl.read(shop.frame, kind="ratings", scale=(1, 5))
+    with pytest.raises(ParameterError, match=r"rng must be a whole number of at least 0"):
+        sl.WALS(dim=2).fit(data, rng=rng)
+
+
+def test_vectors_of_another_model_are_refused(shop):
+    data = sl.read(shop.frame, kind="ratings", scale=(1, 5))
+    folded = shop.model.fold_in_users(data)
+    n_known = int(folded.known.sum())
+    for own in (shop.model, sl.load(shop.saved)):
+        shown = own.recommend(folded, 1, exclude_seen=False, on_unknown="skip")
+        assert shown.frame.height == n_known > 0
+    # u0 and u5 have no positive rating.
+    with pytest.raises(
+        UnknownIdError, match=r"nothing in the events folded in says what user 'u0', 'u5' likes"
+    ):
+        shop.model.recommend(folded)
+    for other in (
+        sl.WALS(dim=4, n_epochs=2).fit(data, rng=1),
+        sl.WALS(dim=4, n_epochs=3).fit(data, rng=0),
+        sl.MatrixFactorization(dim=4).fit(data, rng=0),
+    ):
+        with pytest.raises(ParameterError, match=r"of another model .*fold the events in with this one"):
+            other.recommend(folded)
+    pipeline = sl.Pipeline([sl.Popular()], sl.ModelScorer(sl.Popularity())).fit(data)
+    with pytest.raises(ParameterError, match="a pipeline takes user ids"):
+        pipeline.recommend(folded)

@@ -124,6 +124,15 @@ def test_the_data_is_read_as_it_was(tmp_path):
     assert found.dataset().feedback == sl.Feedback.ratings(1, 5)
 
 
+def test_only_a_scale_that_was_observed_is_called_so(tmp_path):
+    log(rating=np.arange(600) % 5 + 1).write_csv(tmp_path / "log.csv")
+    text, _ = written(tmp_path, tmp_path / "log.csv")
+    assert "AS OBSERVED" in text
+    text, _ = written(tmp_path, tmp_path / "log.csv", kind="ratings", scale=(1, 6))
+    assert "AS OBSERVED" not in text
+    assert "positive_from = 4.8 " in text
+
+
 def test_repeats_get_their_model_and_source(tmp_path):
     log(500, 20, 4000).write_csv(tmp_path / "log.csv")
     text, found = written(tmp_path, tmp_path / "log.csv")

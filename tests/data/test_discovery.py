@@ -76,6 +76,12 @@ def test_the_delimiter_is_found(tmp_path, delimiter):
     assert discover([tmp_path / "log.csv"], delimiter=delimiter).given["delimiter"] == delimiter
 
 
+def test_of_a_file_whose_columns_show_the_columns_are_what_is_missing(tmp_path):
+    (tmp_path / "log.csv").write_text("Lånernavn;Tittel;Terningkast\nKari;Sult;4\n")
+    with pytest.raises(DataError, match=r"no column is recognised as user_id.*columns: Lånernavn, Tittel"):
+        discover([tmp_path / "log.csv"])
+
+
 def test_a_comma_needs_no_delimiter(folder):
     assert "delimiter" not in discover([folder / "log.csv"]).given
 

@@ -12,7 +12,7 @@ DATA_KEYS = {
     "items": "what is known of the items",
     "users": "what is known of the users",
     "kind": "ratings | binary (labels 1 and 0) | events (purchases, plays)",
-    "scale": "lowest and highest rating, AS OBSERVED: correct it if the scale is wider",
+    "scale": "lowest and highest rating",
     "positive_from": "from this rating on an item counts as liked",
     "columns": "role = the column that plays it",
     "features": "numeric | categorical | tags | text | time | ignore",
@@ -27,6 +27,7 @@ DATA_KEYS = {
     "impressions": "what was shown to whom, for labels",
     "name": "of the data, in reports; the name of the file if left out",
 }
+AS_OBSERVED = ", AS OBSERVED: correct it if the scale is wider"
 DATA_SHOWN = {
     "items": "items.csv",
     "users": "users.csv",

@@ -131,6 +131,8 @@ def _data(found: Discovery, folder: Path) -> CommentedTable:
     keys = {
         key: meaning for key, meaning in meanings.DATA_KEYS.items() if key != "features" or not found.features
     }
+    if "scale" not in found.given:
+        keys["scale"] += meanings.AS_OBSERVED
     return CommentedTable("[data]", read, keys, values, meanings.DATA_SHOWN)
 
 

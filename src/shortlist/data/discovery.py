@@ -179,23 +179,30 @@ def _warm_share(parts: Split) -> float:
 def _settle(
     sources: Sequence[Source], named: Mapping[str, Source], options: Mapping[str, Any]
 ) -> tuple[dict[str, Source], str | None]:
-    """Return role → source, and the delimiter that shows the columns. Raises what the usual delimiter raises."""
+    """Return role → source, and the delimiter that shows the columns.
+
+    Raises what is wrong with the columns that a delimiter shows, else what the usual delimiter raises.
+    """
     if len(sources) + len(named) > len(ID_OF) + 1:
         raise ParameterError("at most three files: interactions, items and users")
     first: DataError | None = None
+    of_columns: DataError | None = None
     tried = (options["delimiter"],) if "delimiter" in options else DELIMITERS
     for delimiter in tried:
+        tables: list[Table] = []
         try:
-            tables = [
+            tables += [
                 open_table(source, "interactions", delimiter, options.get("encoding")) for source in sources
             ]
             at = _roles(tables, ColumnMap.of(options.get("columns")), set(named))
         except DataError as error:
             first = first or error
+            if tables and all(len(table.columns) > 1 for table in tables):
+                of_columns = of_columns or error
         else:
             found = {**{role: sources[place] for role, place in at.items()}, **named}
             return {role: found[role] for role in ("interactions", *ID_OF) if role in found}, delimiter
-    raise first or ParameterError("no delimiter was tried")
+    raise of_columns or first or ParameterError("no delimiter was tried")
 
 
 def _roles(tables: Sequence[Table], names: ColumnMap, taken: set[str]) -> dict[str, int]:

@@ -48,7 +48,8 @@ class Feedback:
                 raise ParameterError(
                     f"on the scale [{low}, {high}] say which ratings are positive: positive_from=…"
                 )
-            positive_from = POSITIVE_SHARE_OF_SCALE * high
+            # Of a product such as 4.800000000000001 the digits that mean something.
+            positive_from = float(f"{POSITIVE_SHARE_OF_SCALE * high:.12g}")
         if not low <= positive_from <= high:
             raise ParameterError(f"positive_from={positive_from} is off the scale [{low}, {high}]")
         return cls("ratings", (float(low), float(high)), float(positive_from))

@@ -17,7 +17,7 @@ import numpy as np
 
 from shortlist.data.memory import Moment, microseconds
 from shortlist.errors import DataError, ParameterError
-from shortlist.parameters import whole
+from shortlist.parameters import generator, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ def random(
     m = len(dataset.interactions)
     n_test = int(_share(np.array([m]), fraction)[0])
     in_test = np.zeros(m, bool)
-    in_test[np.random.default_rng(rng).permutation(m)[:n_test]] = True
+    in_test[generator(rng).permutation(m)[:n_test]] = True
     return _parts(dataset, in_test, f"random(fraction={fraction:g})", "no")
 
 
@@ -89,7 +89,7 @@ def k_fold(
     if m < n_folds:
         raise DataError(f"{m} events cannot be shared out among {n_folds} folds; ask for fewer folds")
     fold = np.empty(m, np.int64)
-    fold[np.random.default_rng(rng).permutation(m)] = np.arange(m) % n_folds
+    fold[generator(rng).permutation(m)] = np.arange(m) % n_folds
     names = [f"k_fold(n_folds={n_folds}), fold {f + 1}" for f in range(n_folds)]
     return (_parts(dataset, fold == f, name, "no") for f, name in enumerate(names))
 

@@ -25,7 +25,7 @@ from shortlist.experiments.recommender import BLOCK_USERS, TopLists, by_name, pr
 from shortlist.experiments.segments import ALL, COLD, item_segments, user_segments
 from shortlist.experiments.summary import Bootstrap, Result
 from shortlist.experiments.truth import PositivePairs, Truth, require_comparable
-from shortlist.parameters import whole
+from shortlist.parameters import generator, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -89,7 +89,7 @@ def evaluate(
     diversity = _Diversity.of(train, diversity_by, k)
     pairs = PositivePairs.of(train, test)
     truths, notes = _truths(pairs, train, exclude_seen)
-    bootstrap = Bootstrap(n_bootstrap, level, np.random.default_rng(rng))
+    bootstrap = Bootstrap(n_bootstrap, level, generator(rng))
     ground = _Ground.of(train, pairs, diversity.vectors, bootstrap, baseline)
     found = []
     for protocol, truth in truths.items():

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from shortlist.errors import ParameterError
+from shortlist.parameters import generator
 from shortlist.threads import single_blas
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Resampler:
             raise ParameterError(f"n_bootstrap must be at least 1, got {n_bootstrap}")
         self.n_users = n_users
         self.n_bootstrap = n_bootstrap
-        self._seed: list[int] = np.random.default_rng(rng).integers(1 << 32, size=4).tolist()
+        self._seed: list[int] = generator(rng).integers(1 << 32, size=4).tolist()
 
     def means(self, values: ArrayLike) -> Floats:
         """Return the mean of each column in each resample, float64[n_bootstrap, n_columns].

@@ -35,18 +35,26 @@ def require_users(
     memory: Memory, user_ids: Ids, user_idx: NDArray[np.int32], known: NDArray[np.bool_]
 ) -> None:
     """Raise `UnknownIdError` unless all users are known, saying which are not in the data and which have no vector."""
-    # People who are folded in have no position either.
-    outside = np.flatnonzero((user_idx < 0) & ~known)
+    outside = np.flatnonzero(user_idx < 0)
     if outside.size:
         message = memory.users.unknown_message(user_ids.gather(outside).to_list(), "user")
         raise UnknownIdError(
             f'{message}; on_unknown="fallback" gives such users the popular items, "skip" nothing'
         )
+    _require_known(user_ids, known, "the training data")
+
+
+def require_folded(user_ids: Ids, known: NDArray[np.bool_]) -> None:
+    """Raise `UnknownIdError` unless the events of all people folded in said something."""
+    _require_known(user_ids, known, "the events folded in")
+
+
+def _require_known(user_ids: Ids, known: NDArray[np.bool_], where: str) -> None:
     cold = np.flatnonzero(~known)
     if cold.size:
         shown = ", ".join(repr(i) for i in user_ids.gather(cold[:5]).to_list())
         raise UnknownIdError(
-            f"nothing in the training data says what user {shown} likes; "
+            f"nothing in {where} says what user {shown} likes; "
             'on_unknown="fallback" gives such users the popular items, "skip" nothing'
         )
 
@@ -64,13 +72,13 @@ def answer(
 ) -> Recommendations:
     """Return `lists` (empty for unknown users) as recommendations, the unknown treated as `on_unknown` says.
 
+    Where that is "raise", all users are known: the caller has seen to it before the work.
+
     `popular` makes the lists of the fallback; `popular_lists` unless given. `only_past` says that the lists hold what
     users chose before, for reasons and shortfalls.
     """
     one_of("on_unknown", on_unknown, OnUnknown)
     unknown = np.flatnonzero(~known)
-    if unknown.size and on_unknown == "raise":
-        require_users(memory, user_ids, request.user_idx, known)
     fallback: frozenset[Id] = frozenset()
     if unknown.size and on_unknown == "fallback":
         strangers = request.rows(unknown)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shortlist.errors import NotFittedError, ParameterError
+from shortlist.data.dataset import Dataset
+from shortlist.errors import DataError, NotFittedError, ParameterError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +43,16 @@ class Fitting:
     rng: np.random.Generator
     start: Any
     on_epoch: OnEpoch | None
+
+
+def require_dataset(dataset: object) -> None:
+    """Raise `ParameterError` unless `dataset` is a `Dataset`, `DataError` where it has no events."""
+    if not isinstance(dataset, Dataset):
+        raise ParameterError(
+            f"fit takes a Dataset, got {type(dataset).__name__}; shortlist.read makes one of a file or a frame"
+        )
+    if len(dataset.interactions) == 0:
+        raise DataError("there are no interactions to fit on; see dataset.report for rejected rows")
 
 
 def require_start(model: Model, start: object) -> None:

@@ -296,7 +296,7 @@ class MatrixFactorization(Model):
         self._require_fitted()
         log = at_known_items(events, self.memory_)
         vectors, offsets, known = self._folded(log)
-        return UserVectors(vectors, offsets, known, events.users.ids, log.history())
+        return UserVectors(vectors, offsets, known, events.users.ids, log.history(), self.space)
 
     def _folded(
         self, log: Interactions

@@ -26,11 +26,11 @@ from shortlist.errors import (
     ParameterError,
     UnknownIdError,
 )
-from shortlist.models.answers import answer, as_ids, require_users
+from shortlist.models.answers import answer, as_ids, require_folded, require_users
 from shortlist.models.exact_search import search
-from shortlist.models.fitting import Epoch, Fitting, require_start
+from shortlist.models.fitting import Epoch, Fitting, require_dataset, require_start
 from shortlist.models.vectors import UserVectors, unit_rows
-from shortlist.parameters import one_of, whole
+from shortlist.parameters import generator, one_of, whole
 from shortlist.stages import Eligible, Lists
 
 if TYPE_CHECKING:
@@ -118,8 +118,7 @@ class Model(ABC):
         Raises `DataError` for data without events or of a kind the model does not take, `ParameterError` for a
         `start` of another class or dim, `NotFittedError` for one that is not fitted.
         """
-        if len(dataset.interactions) == 0:
-            raise DataError("there are no interactions to fit on; see dataset.report for rejected rows")
+        require_dataset(dataset)
         if start is not None:
             self.check_start(start)
             old, new = start.memory_.feedback.kind, dataset.feedback.kind
@@ -128,7 +127,7 @@ class Model(ABC):
         fresh = self.clone()
         fresh.memory_ = dataset.memory
         fresh.seed_ = int(rng) if isinstance(rng, int | np.integer) else None
-        fresh._fit(dataset, Fitting(np.random.default_rng(rng), start, on_epoch))
+        fresh._fit(dataset, Fitting(generator(rng), start, on_epoch))
         fresh._check_finite()
         self.__dict__ = fresh.__dict__  # all at once, so that nothing can come between
         return self
@@ -204,7 +203,8 @@ class Model(ABC):
     ) -> Recommendations:
         """Return at most `k` items for each user, best first.
 
-        - users: one id or several, or `UserVectors` from `fold_in_users`
+        - users: one id or several, or `UserVectors` from `fold_in_users` of this model. Of people folded in, all events
+          count unless `at` is given
         - exclude_seen: leave out what the user has an event with (up to `at`)
         - items: only these may be shown; exclude: these may not
         - at: now, as datetime, ISO 8601 text or µs; the last event of the training data by default
@@ -220,6 +220,9 @@ class Model(ABC):
             raise ParameterError(f"{type(self).__name__} uses no context; leave context= out")
         limits = Limits(exclude_seen, items, exclude, at)
         if isinstance(users, UserVectors):
+            self._require_own(users)
+            if on_unknown == "raise":
+                require_folded(users.user_ids, users.known)
             nobody = np.full(users.user_ids.len(), -1, np.int32)
             request = self.memory_.request(nobody, k, limits, users.history)
             rows = np.flatnonzero(users.known)
@@ -332,6 +335,19 @@ class Model(ABC):
     def _require_fitted(self) -> None:
         if not self.is_fitted:
             raise NotFittedError(f"this {type(self).__name__} is not fitted; call fit(dataset) first")
+
+    @final
+    @property
+    def space(self) -> str:
+        """Return what tells the vectors of this fitted model from those of another: parameters, seed and data."""
+        return f"{self!r}, seed {self.seed_}, fitted on {self.memory_.fingerprint[:16]}"
+
+    @final
+    def _require_own(self, users: UserVectors) -> None:
+        if users.space != self.space:
+            raise ParameterError(
+                f"these vectors are of another model ({users.space}); fold the events in with this one: {self.space}"
+            )
 
     @final
     def _check_finite(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -21,7 +21,8 @@ class UserVectors:
     """Vectors of users in a model's space; what `fold_in_users` returns and `recommend` accepts.
 
     vectors float32[n, d]; offsets float32[n], added to every score of the user; known bool[n]: false where there was
-    nothing to make a vector from. `user_ids` and `history` are those of the people folded in.
+    nothing to make a vector from. `user_ids` and `history` are those of the people folded in. `space` names the fitted
+    model in whose space they lie; another one refuses them.
     """
 
     vectors: NDArray[np.float32]
@@ -29,11 +30,15 @@ class UserVectors:
     known: NDArray[np.bool_]
     user_ids: Ids
     history: History
+    space: str
 
     def take(self, rows: NDArray[np.integer[Any]]) -> UserVectors:
         """Return the users at `rows` int[n]."""
         known, ids = self.known[rows], self.user_ids.gather(rows)
-        return UserVectors(self.vectors[rows], self.offsets[rows], known, ids, self.history.take(rows))
+        vectors, offsets = self.vectors[rows], self.offsets[rows]
+        return replace(
+            self, vectors=vectors, offsets=offsets, known=known, user_ids=ids, history=self.history.take(rows)
+        )
 
 
 @runtime_checkable

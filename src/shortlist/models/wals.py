@@ -153,9 +153,8 @@ class WALS(Model):
         self._require_fitted()
         log = at_known_items(events, self.memory_)
         vectors, known = self._folded(log)
-        return UserVectors(
-            vectors, np.zeros(len(vectors), np.float32), known, events.users.ids, log.history()
-        )
+        offsets = np.zeros(len(vectors), np.float32)
+        return UserVectors(vectors, offsets, known, events.users.ids, log.history(), self.space)
 
     def _folded(self, log: Interactions) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return vectors float32[n_users, dim] from events at this model's items, and bool[n_users]: who has one."""

@@ -20,7 +20,7 @@ from shortlist.experiments.comparing.timing import Times, request_times, sample_
 from shortlist.experiments.evaluate import evaluate, require_parameters
 from shortlist.experiments.protocols import excludes_seen
 from shortlist.experiments.truth import require_comparable
-from shortlist.parameters import whole
+from shortlist.parameters import generator, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -168,7 +168,7 @@ def _named(recommenders: object) -> Mapping[str, Any]:
 def _seed(rng: np.random.Generator | int | None) -> int:
     if isinstance(rng, int | np.integer):
         return int(rng)
-    return int(np.random.default_rng(rng).integers(1 << 32))
+    return int(generator(rng).integers(1 << 32))
 
 
 def _popularity(

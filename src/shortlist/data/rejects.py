@@ -131,18 +131,28 @@ class Screening:
 
     def kept(self, values: pl.Series) -> pl.Series:
         """Return `values`, one a row, of the rows that are still good."""
-        return values if self.keep.all() else values.filter(pl.Series(self.keep))
+        pieces = self._pieces
+        if pieces is None:
+            return values.filter(pl.Series(self.keep))
+        return values if len(pieces) == 1 else pl.concat([values[piece] for piece in pieces], rechunk=True)
 
     def kept_array(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return `values` [n], one a row, of the rows that are still good; no copy where all are."""
+        pieces = self._pieces
+        if pieces is None:
+            return values[self.keep]
+        return values if len(pieces) == 1 else np.concatenate([values[piece] for piece in pieces])
+
+    @property
+    def _pieces(self) -> list[slice] | None:
+        # The runs of rows between rejected ones, which are copied at once; None where there are many.
         if self.keep.all():
-            return values
+            return [slice(0, self.keep.size)]
         gone = np.flatnonzero(~self.keep)
         if gone.size > FEW:
-            return values[self.keep]
-        # What lies between few rows is copied at once.
-        bounds = zip([0, *(gone + 1).tolist()], [*gone.tolist(), values.size], strict=True)
-        return np.concatenate([values[begin:end] for begin, end in bounds])
+            return None
+        ends = zip([0, *(gone + 1).tolist()], [*gone.tolist(), self.keep.size], strict=True)
+        return [slice(begin, end) for begin, end in ends]
 
     def rejects(self) -> pl.DataFrame:
         """Return everything that was rejected, records that are no rows included."""

@@ -254,6 +254,19 @@ CANONICAL = st.datetimes().map(str) | st.datetimes(timezones=st.timezones()).map
         MOMENT | CANONICAL | st.sampled_from(["", " ", "2018", "noon", "1e9", " 2018-09-24 "]), max_size=5
     )
 )
+@example(["2000-02-29", "1900-02-29", "2024-02-29", "2023-02-29", "2024-02-30", "2018-04-31", "2018-12-31"])
+@example(
+    ["2018-09-24T14:27:00-01:30", "2018-09-24 14:27+0130", "2018-09-24T14:27:00+02", "2018-09-24T14:27Z"]
+)
+@example(["2018-09-24T24:00:00", "2018-09-24T23:60", "2016-12-31T23:59:60Z", "2018-09-24T14:27:61"])
+@example(
+    [
+        "0001-01-01T00:00+01:00",
+        "9999-12-31T23:59:59.9999999-01:00",
+        "0000-12-31",
+        "1969-12-31T23:59:59.9999999",
+    ]
+)
 def test_times_are_those_of_the_slower_reader(cells):
     cells = ["2018-09-24T14:27:00Z", *cells]
     column = table_of([cells, ["x"] * len(cells)], csv.QUOTE_ALL).load(["c0"], {"c0": "time"})["c0"]

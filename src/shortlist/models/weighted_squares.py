@@ -75,7 +75,11 @@ class Observed:
     def of(cls, weights: sparse.csr_array, targets: Floats | None = None) -> Observed:
         """Return the pairs stored in `weights`; targets are 1 unless given, columns count if they have a pair."""
         ones = np.ones(weights.nnz, weights.dtype)
-        return cls(weights, ones if targets is None else targets, stages.distinct(weights.indices).size)
+        return cls(
+            weights,
+            ones if targets is None else targets,
+            stages.distinct(weights.indices.astype(np.int64)).size,
+        )
 
     def transposed(self) -> Observed:
         """Return the same pairs from the other side."""

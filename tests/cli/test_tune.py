@@ -4,6 +4,8 @@ import json
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -272,16 +274,20 @@ def test_another_search_in_the_same_file_is_refused_with_what_to_do(tuned, run: 
     assert run("tune", other, *study, "--trials", "1", "--restart").exit_code == 0
 
 
-def started(source: Path, study: Path, *options: str) -> "subprocess.Popen[str]":
-    """Return a search without an end that has finished a trial, in a process of its own."""
+@contextmanager
+def started(source: Path, study: Path, *options: str) -> Iterator["subprocess.Popen[str]"]:
+    """Return a search without an end that has finished a trial, in a process of its own, which is gone afterwards."""
     command = [*COMMAND, "tune", str(source), "--study", str(study), "--trials", "1000000", *options]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-    )
-    assert process.stderr is not None
-    while "trial 0" not in process.stderr.readline():
-        assert process.poll() is None
-    return process
+    ) as process:
+        try:
+            assert process.stderr is not None
+            while "trial 0" not in process.stderr.readline():
+                assert process.poll() is None
+            yield process
+        finally:
+            process.kill()
 
 
 def test_ctrl_c_keeps_what_is_done_and_writes_the_best_so_far(tuned, run: Run, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from shortlist.errors import DataError, NonFiniteError, ParameterError
+from shortlist.experiments.tuning.interrupts import noticed
 from shortlist.experiments.tuning.search_space import optuna_module
 from shortlist.experiments.tuning.trials import ERROR, SECONDS, START, Trial, best_of, trials_of, used_params
 from shortlist.experiments.tuning.validation import SHARES
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.trial import Trial as OpenTrial
 
+    from shortlist.experiments.tuning.interrupts import Interrupts
     from shortlist.experiments.tuning.parts import Builder, Parts
     from shortlist.experiments.tuning.search_space import Space
     from shortlist.experiments.tuning.validation import Validation
@@ -87,8 +89,13 @@ class Search:
         """
         begun = time.monotonic()
         self.study.pruner = _pruner(self.pruning)
+        with noticed() as interrupts:
+            return self._run(begun, interrupts)
+
+    def _run(self, begun: float, interrupts: Interrupts) -> Stopped:
         self._try_start()
         while (stopped := self._stopped(begun)) is None:
+            interrupts.check()
             self.study.sampler = optuna_module().samplers.TPESampler(
                 seed=self._seed_of(len(self.trials)), n_startup_trials=STARTUP_TRIALS, constant_liar=False
             )

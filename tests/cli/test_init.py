@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -217,7 +218,7 @@ def test_rejected_rows_are_noted(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_query_goes_all_the_way(run: Run, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "shop.db") as database:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
         database.execute("CREATE TABLE sold (customer TEXT, product TEXT, quantity INTEGER, date TEXT)")
         database.executemany("INSERT INTO sold VALUES (?, ?, ?, ?)", purchases().rows())
     database.close()
@@ -235,7 +236,7 @@ def test_a_query_goes_all_the_way(run: Run, tmp_path: Path) -> None:
 def test_a_database_is_named_relative_to_the_folder_it_was_named_in(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with sqlite3.connect(tmp_path / "shop.db") as database:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
         database.execute("CREATE TABLE sold (customer TEXT, product TEXT, date TEXT)")
         database.executemany("INSERT INTO sold VALUES (?, ?, ?)", purchases().drop("quantity").rows())
     database.close()

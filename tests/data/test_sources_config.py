@@ -1,6 +1,7 @@
 """Sources as a configuration names them."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -17,7 +18,7 @@ def read(tmp_path, monkeypatch):
     (folder / "events").mkdir(parents=True)
     for name, row in (("a", "1,2"), ("b", "3,4")):
         (folder / "events" / f"{name}.csv").write_text(f"user,item\n{row}\n")
-    with sqlite3.connect(folder / "shop.db") as database:
+    with closing(sqlite3.connect(folder / "shop.db")) as database, database:
         database.execute("CREATE TABLE visits (user INTEGER, item TEXT)")
         database.execute("INSERT INTO visits VALUES (7, 'é')")
     database.close()

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -27,7 +28,7 @@ ALL = "SELECT * FROM events"
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with sqlite3.connect("shop.db") as database:
+    with closing(sqlite3.connect("shop.db")) as database, database:
         database.execute("CREATE TABLE events (user_id TEXT, item_id INTEGER, value REAL, timestamp TEXT)")
         database.executemany(
             "INSERT INTO events VALUES (?, ?, ?, ?)",
@@ -81,7 +82,7 @@ def test_read_takes_a_query_for_every_table(shop):
 )
 def test_every_value_comes_back_whatever_the_batch(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("sql") / "any.db"
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("CREATE TABLE t (a INTEGER, b TEXT)")
         database.executemany("INSERT INTO t VALUES (?, ?)", rows)
     database.close()
@@ -177,7 +178,7 @@ def test_a_file_that_is_no_database_says_so(shop):
 
 
 def test_a_damaged_database_gives_nothing(shop):
-    with sqlite3.connect("large.db") as database:
+    with closing(sqlite3.connect("large.db")) as database, database:
         database.execute("CREATE TABLE t (a TEXT)")
         database.executemany("INSERT INTO t VALUES (?)", [(str(n) * 20,) for n in range(20_000)])
     database.close()

@@ -1,12 +1,12 @@
 """`shortlist fit` as a process that is interrupted, or that another one fits beside into the same folder."""
 
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from cli.conftest import Run, Shop
+from cli.test_process import assert_interruptible
 
 import shortlist as sl
 
@@ -29,15 +29,7 @@ def test_an_interrupted_refit_leaves_the_old_artifact(shop: Shop, fitted: Path) 
     before = content(fitted)
     config = shop.variant("endless.toml", ENDLESS)
     command = [*COMMAND, "fit", config, "--out", str(fitted), "--start", str(fitted)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        while "fitting" not in process.stderr.readline():
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        rest = process.stderr.read()
-    assert process.returncode == 130
-    assert rest.endswith("interrupted\n")
-    assert "Traceback" not in rest
+    assert_interruptible(command)
     assert content(fitted) == before
 
 

@@ -62,18 +62,26 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert "ArtifactError" in done.stderr
 
 
-def test_interrupting_a_fit_is_clean(shop: Shop, tmp_path: Path) -> None:
-    config = shop.variant("endless.toml", ("n_epochs = 3", "n_epochs = 100000000"))
-    command = [*COMMAND, "fit", config, "--out", str(tmp_path / "m")]
+def assert_interruptible(command: list[str]) -> None:
+    """Assert that Ctrl-C ends the fit that `command` begins, with its status and one word; it is gone in any case."""
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        while "fitting" not in process.stderr.readline():
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        rest = process.stderr.read()
+        try:
+            assert process.stderr is not None
+            while "fitting" not in process.stderr.readline():
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            _, rest = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert rest.endswith("interrupted\n")
     assert "Traceback" not in rest
+
+
+def test_interrupting_a_fit_is_clean(shop: Shop, tmp_path: Path) -> None:
+    config = shop.variant("endless.toml", ("n_epochs = 3", "n_epochs = 100000000"))
+    command = [*COMMAND, "fit", config, "--out", str(tmp_path / "m")]
+    assert_interruptible(command)
     assert not (tmp_path / "m").exists()
 
 

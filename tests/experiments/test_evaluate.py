@@ -12,8 +12,9 @@ from shortlist.data import split
 from shortlist.data.datasets import movielens_small
 from shortlist.data.feedback import Feedback
 from shortlist.errors import DataError, NonFiniteError, NotFittedError, ParameterError
-from shortlist.experiments.columns import RANKING
+from shortlist.experiments.columns import RANKING, Column
 from shortlist.experiments.evaluate import evaluate
+from shortlist.experiments.summary import Bootstrap, _Figure
 from shortlist.metrics import Resampler, mean_interval
 from shortlist.models.popularity import Popularity
 
@@ -455,3 +456,15 @@ def test_equal_lists_differ_by_nothing():
     compared = [result for result in found.results if result.difference_low is not None]
     assert compared
     assert {(r.difference, r.difference_low, r.difference_high) for r in compared} == {(0, 0, 0)}
+
+
+def test_rounding_is_no_difference():
+    bootstrap = Bootstrap(0, 0.95, np.random.default_rng(0))
+    column = Column("ndcg", np.ones(3), np.ones(3))
+    draws = np.array([0.1, 0.2, 0.3])
+    one, other = (_Figure(column, 0.2, drawn, 3) for drawn in (draws + 2e-17, draws))
+    noisy = _Figure(column, 0.2, draws + np.array([3e-17, 6e-17, 6e-17]), 3)
+    assert (noisy.draws - draws).any()
+    for figure in (one, noisy):
+        found = bootstrap._result("ours", "all", figure, other)
+        assert (found.difference_low, found.difference_high) == (0, 0)

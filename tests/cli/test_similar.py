@@ -54,4 +54,4 @@ def test_a_model_without_vectors_says_so(shop: Shop, run: Run, tmp_path: Path) -
     sl.Popularity().fit(data).save(tmp_path / "m")
     result = run("similar", str(tmp_path / "m"), "--item", "3")
     assert result.exit_code == 2
-    assert "no model of this Popularity has item vectors" in result.stderr
+    assert "no model of this Popularity compares items" in result.stderr

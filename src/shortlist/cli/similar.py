@@ -23,18 +23,19 @@ def similar(
     item: Annotated[list[str], typer.Option(metavar="ID", help="An item; may be repeated.")],
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="The length of a list.")] = 10,
     measure: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="cosine|dot|euclidean",
-            help="cosine: of the angle; dot favours popular items; euclidean: distance.",
+            help="Of item vectors. cosine: of the angle; dot favours popular items; euclidean: distance. "
+            "Default: the model's own measure, the cosine or what a neighbourhood model was fitted with.",
         ),
-    ] = "cosine",
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """List the items most similar to an item, by the vectors of a fitted model."""
+    """List the items most similar to an item, by the vectors or similarities of a fitted model."""
     with working(f"loading {directory}"):
         recommender = lazy.registry.load(directory)
-        model, memory = _model_with_vectors(recommender), recommender.memory_
+        model, memory = _model_that_compares(recommender), recommender.memory_
         ids = typed_items(item, memory)
         found = [_values(model, one, k, measure) for one in ids]
     if as_json:
@@ -47,31 +48,31 @@ def similar(
         console.print(_table(values))
 
 
-def _model_with_vectors(recommender: "Model | Pipeline") -> "Model":
+def _model_that_compares(recommender: "Model | Pipeline") -> "Model":
     """Return the model that similarity is asked of: a pipeline's scorer first, then those of its sources."""
     models: list[Model] = [recommender]  # type: ignore[list-item]
     if isinstance(recommender, lazy.pipeline.Pipeline):
         models = [recommender.scorer_.model, *recommender.models_]
     for model in models:
-        if hasattr(model, "item_factors_"):
+        if model.compares_items:
             return model
     raise ParameterError(
-        f"no model of this {type(recommender).__name__} has item vectors; fit a factorisation, as WALS"
+        f"no model of this {type(recommender).__name__} compares items; fit a factorisation, as WALS, or neighbours"
     )
 
 
-def _values(model: "Model", item: Any, k: int, measure: str) -> dict[str, Any]:
+def _values(model: "Model", item: Any, k: int, measure: str | None) -> dict[str, Any]:
     memory = model.memory_
     at = int(memory.items.index_of([item])[0])
     title = None if memory.titles is None else memory.titles[at]
     how: dict[str, Any] = {"measure": measure}
-    rows = model.similar_items([item], k, **how).frame.to_dicts()
+    found = model.similar_items([item], k, **how)
     return {
         "item_id": item,
         **({} if title is None else {"title": title}),
-        "measure": measure,
+        "measure": found.measure,
         "k": k,
-        "items": [_similar_values(row) for row in rows],
+        "items": [_similar_values(row) for row in found.frame.to_dicts()],
     }
 
 

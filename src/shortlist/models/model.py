@@ -60,6 +60,8 @@ class Model(ABC):
     predicts_ratings: ClassVar[bool] = False
     # Whether its lists hold nothing but what the user chose before; reasons and shortfalls then say so.
     only_past: ClassVar[bool] = False
+    # What `similar_items` goes by unless a measure is named.
+    own_measure: ClassVar[str] = "cosine"
 
     memory_: Memory
     known_users_: NDArray[np.bool_]
@@ -94,6 +96,13 @@ class Model(ABC):
 
         Raises `ParameterError` where a model has none.
         """
+
+    def _similar(self, item_idx: NDArray[np.int32], k: int) -> Lists:
+        """Return the k known items most similar to each by `own_measure`, without the item itself, best first.
+
+        A model with similarities of its own writes this anew and names them in `own_measure`.
+        """
+        return self._similar_vectors(item_idx, k, "cosine")
 
     # What a caller uses.
 
@@ -239,25 +248,33 @@ class Model(ABC):
 
     @final
     def similar_items(
-        self, items: Id | Iterable[Id], k: int = 10, *, measure: Measure = "cosine"
+        self, items: Id | Iterable[Id], k: int = 10, *, measure: Measure | None = None
     ) -> SimilarItems:
         """Return the `k` items most similar to each of `items`, without the item itself, best first, ties by id.
 
         `measure` compares the item vectors (without offsets): "cosine" of the angle; "dot", which favours long
         vectors, so mostly popular items; "euclidean", minus the distance, which favours vectors of like length.
-        Raises `UnknownIdError` for an item without a vector, `ParameterError` for another measure.
+        None is the model's own measure, `own_measure`: the cosine, or what a neighbourhood model was fitted with.
+        Raises `UnknownIdError` for an item without a vector, `ParameterError` for another measure, and for any named
+        one where the model has no vectors.
         """
         self._require_fitted()
         item_ids = as_ids(items)
         item_idx = self.memory_.items.require(item_ids, "item")
         self._require_known(self.known_items_, item_idx, self.memory_.items.ids, "item")
-        return SimilarItems(item_ids, self.similar(item_idx, k, measure), self.memory_, measure)
+        lists = self.similar(item_idx, k, measure)
+        return SimilarItems(item_ids, lists, self.memory_, measure or self.own_measure)
 
     @final
-    def similar(self, item_idx: NDArray[np.int32], k: int, measure: Measure = "cosine") -> Lists:
+    def similar(self, item_idx: NDArray[np.int32], k: int, measure: Measure | None = None) -> Lists:
         """Return the lists of `similar_items` for known items at positions `item_idx` int32[n]."""
-        one_of("measure", measure, Measure)
         whole("k", k, least=0)
+        if measure is None:
+            return self._similar(item_idx, k)
+        return self._similar_vectors(item_idx, k, one_of("measure", measure, Measure))
+
+    @final
+    def _similar_vectors(self, item_idx: NDArray[np.int32], k: int, measure: Measure) -> Lists:
         vectors = self._similarity_vectors()
         if measure == "cosine":
             vectors = unit_rows(vectors)
@@ -272,6 +289,12 @@ class Model(ABC):
         return search(
             vectors[item_idx], vectors, k, own, euclidean=measure == "euclidean", listed=self.known_items_
         )
+
+    @final
+    @property
+    def compares_items(self) -> bool:
+        """Return whether `similar_items` has an answer: the fitted model has item vectors or similarities."""
+        return hasattr(self, "item_factors_") or type(self)._similar is not Model._similar
 
     @final
     def params(self) -> dict[str, Any]:

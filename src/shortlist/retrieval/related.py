@@ -23,7 +23,8 @@ class RelatedToRecent(ModelStage):
 
     Events below the positive threshold are skipped. An item related to several recent ones counts once, with the
     most similar (then the most recent) of them as its anchor, which is what "because you liked …" names.
-    By "cosine" and "dot" only items with a positive score are related.
+    None is the model's own measure (`Model.similar_items`). But for "euclidean" only items with a positive score are
+    related.
     Proposals the user has seen stay in the trace, removed by that rule. The similar items of
     every item are found once, when the pipeline is fitted: O(n_items² · dim) time, O(n_items · per_item) memory.
     """
@@ -38,13 +39,13 @@ class RelatedToRecent(ModelStage):
         model: Model,
         recent: int = 10,
         per_item: int = 10,
-        measure: Measure = "cosine",
+        measure: Measure | None = None,
         name: str | None = None,
     ) -> None:
         self._set(model, name)
         self.recent = whole("recent", recent, least=1)
         self.per_item = whole("per_item", per_item, least=1)
-        self.measure: Measure = one_of("measure", measure, Measure)
+        self.measure: Measure | None = None if measure is None else one_of("measure", measure, Measure)
 
     def _prepare(self) -> None:
         known = np.flatnonzero(self.model.known_items_).astype(np.int32)

@@ -145,8 +145,8 @@ def _by_block(
     n_parts: int,
 ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """Return the positions of the pairs by block, ascending within each, and where each block begins."""
-    own = (np.require(array, np.int32, ("C", "W")) for array in (rows, columns))
-    pairs = (*own, row_part, column_part)
+    row, column = (np.require(array, np.int32, ("C", "W")) for array in (rows, columns))
+    pairs = row, column, row_part, column_part
     bounds = np.linspace(0, rows.size, _CHUNKS + 1).astype(int).tolist()
     count = np.zeros((_CHUNKS, n_parts * n_parts), np.int64)
     order = np.empty(rows.size, np.uint32)

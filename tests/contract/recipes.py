@@ -21,7 +21,8 @@ class Recipe:
     popular: world → how much each item counts for unknown users. `guaranteed` items, if so many are permitted and
     listed, are on every list; None: all of them. `only_past`: listed are only items that the user liked before;
     `agreeing`: the sources of a pipeline that give the scorer's own scores. folds_in: world → the folded-in people
-    whom it has something to say about; None: nobody can be folded in.
+    whom it has something to say about; None: nobody can be folded in. has_vectors: `similar_items` takes a measure;
+    has_similarities: it has one of its own only.
     """
 
     lines: tuple[str, ...]
@@ -32,6 +33,7 @@ class Recipe:
     needs_times: bool = False
     folds_in: Callable | None = None
     has_vectors: bool = False
+    has_similarities: bool = False
     guaranteed: int | None = None
     only_past: bool = False
     agreeing: tuple[str, ...] = ()
@@ -164,12 +166,14 @@ def nearest(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> s
 
 
 def related(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str | None:
-    with_vectors = [model for model, recipe in models.items() if recipe.has_vectors]
-    if not with_vectors:
+    comparing = [model for model, recipe in models.items() if recipe.has_vectors or recipe.has_similarities]
+    if not comparing:
         return None
-    measure = _one(rng, ["cosine", "dot", "euclidean"])
+    model = _one(rng, comparing)
+    measures = [None, "cosine", "dot", "euclidean"] if models[model].has_vectors else [None]
+    measure = measures[rng.integers(len(measures))]
     sizes = f"recent={rng.integers(1, 4)}, per_item={rng.integers(1, 4)}"
-    return f"sl.RelatedToRecent({_one(rng, with_vectors)}, {sizes}, measure={measure!r}, name={name!r})"
+    return f"sl.RelatedToRecent({model}, {sizes}, measure={measure!r}, name={name!r})"
 
 
 def popular(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str:
@@ -208,6 +212,7 @@ def pipeline(rng: np.random.Generator) -> Recipe:
         needs_times=any(recipe.needs_times for recipe in recipes),
         folds_in=None,
         has_vectors=False,
+        has_similarities=False,
         guaranteed=max(map(_k_of, own), default=0),
         agreeing=tuple(source.split("name='")[1].split("'")[0] for source in own),
         scores=False,

@@ -30,7 +30,10 @@ def number(name: str, value: object, *, above_zero: bool = False, most: float = 
     >>> number("reg", 0.1)
     0.1
     """
-    real = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    try:
+        real = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    except OverflowError:  # a whole number beyond the largest float
+        real = math.inf
     if not (math.isfinite(real) and 0 <= real <= most) or (above_zero and real == 0):
         low, high = (
             ("above" if above_zero else "at least"),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shortlist.data import datasets as datasets
     from shortlist.data import split as split
     from shortlist.data.dataset import Dataset as Dataset
+    from shortlist.data.feature_encoder import FeatureEncoder as FeatureEncoder
     from shortlist.data.features import FeatureTable as FeatureTable
     from shortlist.data.feedback import Feedback as Feedback
     from shortlist.data.import_report import ImportReport as ImportReport
@@ -54,6 +55,7 @@ _HOME = {
     "Dataset": "shortlist.data.dataset",
     "EmbeddingModel": "shortlist.models.vectors",
     "Epoch": "shortlist.models.fitting",
+    "FeatureEncoder": "shortlist.data.feature_encoder",
     "FeatureTable": "shortlist.data.features",
     "Feedback": "shortlist.data.feedback",
     "ImportReport": "shortlist.data.import_report",

@@ -220,3 +220,38 @@ def test_factors_that_are_not_finite_are_an_error(rng):
     pairs = observed_pairs(rng)
     with pytest.raises(NonFiniteError, match="half-step"):
         half_step(pairs, np.full((15, 3), np.nan), Loss(0.1, "all", 1.0, 0.0))
+
+
+def known_features(rng, pairs, d, n_features=9):
+    """Features of the rows, and S, p that say how well rows times their vectors are those features."""
+    features, phi = rng.normal(size=(pairs.weights.shape[0], n_features)), rng.normal(size=(n_features, d))
+    return features, phi, {"shared": 0.7 * phi.T @ phi, "pull": 0.7 * features @ phi}
+
+
+@pytest.mark.parametrize("w0", [0.3, 0.0])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("steps", [None, 40])
+@pytest.mark.parametrize("d", [4, 12])
+def test_known_features_are_further_columns_of_the_dense_system(rng, form, w0, steps, d):
+    """12 is more than there are features and few events have: their directions have the penalty alone."""
+    pairs, loss = observed_pairs(rng), Loss(w0, form, 0.1, 1.0)
+    _, columns = vectors(rng, pairs, d)
+    features, phi, terms = known_features(rng, pairs, d)
+    (weight, target), penalties = dense(pairs), loss.penalties(pairs)
+    expected = np.zeros((20, d))
+    for u in range(20):
+        seen = np.where(weight[u] > 0, weight[u] + (w0 if form == "all" else 0), w0)
+        a = columns.T @ (seen[:, None] * columns) + 0.7 * phi.T @ phi + penalties[u] * np.eye(d)
+        expected[u] = np.linalg.solve(a, columns.T @ (weight[u] * target[u]) + 0.7 * phi.T @ features[u])
+    expected[2] = (
+        np.linalg.solve(  # without pairs it has the features alone
+            w0 * columns.T @ columns + 0.7 * phi.T @ phi + penalties[2] * np.eye(d), 0.7 * phi.T @ features[2]
+        )
+        if penalties[2] > 0 or w0 > 0
+        else expected[2]
+    )
+    if penalties[2] == 0 and d > 9:
+        with pytest.raises(ParameterError, match="row 2 has no unique solution"):
+            half_step(pairs, columns, loss, cg_steps=steps, **terms)
+        return
+    assert_allclose(half_step(pairs, columns, loss, cg_steps=steps, **terms), expected, rtol=1e-6, atol=1e-8)

@@ -105,6 +105,26 @@ def solve_block(
 
 
 @fast_kernel
+def move_origin(
+    start: int,
+    stop: int,
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    quadratic: Floats,
+    factors: Floats,
+    origin: Floats,
+    linear: Floats,
+) -> None:
+    """Subtract q_j v_j·x₀ from c_j (`linear[nnz]`) of the events of rows `start` to `stop`, x₀ = `origin[u]`."""
+    for u in range(start, stop):
+        for e in range(indptr[u], indptr[u + 1]):
+            row, t = factors[indices[e]], 0.0
+            for k in range(len(row)):
+                t += row[k] * origin[u, k]
+            linear[e] -= quadratic[e] * t
+
+
+@fast_kernel
 def _scratch(longest: int, d: int) -> tuple[F64, F64, F64, F64, F64, F64]:
     """Return v, q, c, s, D and x for rows of up to `longest` events."""
     few = padded(min(longest, d))

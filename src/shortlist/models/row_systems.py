@@ -1,22 +1,113 @@
-"""The rows' least-squares systems of one half-step, solved in parallel blocks of equal cost."""
+"""The rows' least-squares systems of one half-step, solved or improved in parallel blocks of equal cost."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from shortlist import threads
 from shortlist.errors import ParameterError
-from shortlist.kernels.least_squares import solve_block
+from shortlist.kernels.conjugate_gradients import descend_block
+from shortlist.kernels.least_squares import move_origin, solve_block
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
 
 Real = TypeVar("Real", np.float32, np.float64)
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 _BLOCKS_PER_THREAD = 32
+
+
+@dataclass(frozen=True, eq=False)
+class RowSystems(Generic[Real]):
+    """A x = b of each row of a CSR structure: A = diag(base + reg_u) + Σ_j q_j v_j v_jᵀ, b = Σ_j c_j v_j + pull_u.
+
+    indptr [n_rows + 1], indices [nnz], q and c `quadratic` and `linear` [nnz], v_j = `factors[j]` [n_factors, d], base
+    float64[d], reg float64[n_rows], pull [n_rows, d] or None for zeros.
+    """
+
+    indptr: NDArray[np.integer[Any]]
+    indices: NDArray[np.integer[Any]]
+    quadratic: NDArray[Real]
+    linear: NDArray[Real]
+    factors: NDArray[Real]
+    base: NDArray[np.float64]
+    reg: NDArray[np.float64]
+    pull: NDArray[np.floating[Any]] | None = None
+
+
+def solve_pulled(systems: RowSystems[Real], row: str) -> NDArray[Real]:
+    """Return the exact solutions [n_rows, d]; a row without events gets pull / (base + reg), or zeros.
+
+    With D = base + reg and the origin x₀ = pull / D, what is left is a system without pull, c_j - q_j v_j·x₀ in place
+    of c_j. Raises `ParameterError` naming the first `row` without a unique solution, or pulled where D = 0.
+    """
+    origin, linear = _origin(systems, row), systems.linear
+    if origin is not None:
+        linear = _moved(systems, origin)
+    solved = solve_rows(
+        systems.indptr,
+        systems.indices,
+        systems.quadratic,
+        linear,
+        systems.factors,
+        base=systems.base,
+        reg=systems.reg,
+        row=row,
+    )
+    if origin is not None:
+        solved += origin
+    return solved
+
+
+def descend(systems: RowSystems[Real], start: NDArray[Real], n_steps: int, row: str) -> NDArray[Real]:
+    """Return [n_rows, d]: `start` after `n_steps` conjugate-gradient steps, a row without events solved exactly.
+
+    Raises `ParameterError` as `solve_pulled` does, where a matrix is seen not to be positive definite.
+    """
+    dtype, d = systems.factors.dtype, systems.factors.shape[1]
+    pointers, items = _own(systems.indptr, np.int64), _own(systems.indices, np.int32)
+    arrays = [_own(array, dtype) for array in (systems.quadratic, systems.linear, systems.factors)]
+    diagonal = [_own(array, dtype) for array in (systems.base, systems.reg)]
+    pull = np.zeros((0, d), dtype) if systems.pull is None else _own(systems.pull, dtype)
+    out = np.array(start, dtype, order="C")
+    bounds = _equal_shares(d + np.diff(pointers).astype(np.float64))
+    _run(
+        lambda *rows: descend_block(*rows, pointers, items, *arrays, *diagonal, pull, n_steps, out),
+        bounds,
+        row,
+    )
+    return out
+
+
+def _origin(systems: RowSystems[Real], row: str) -> NDArray[Real] | None:
+    """Return pull / (base + reg), zero where all three are; None without pull."""
+    if systems.pull is None:
+        return None
+    diagonal = systems.base + systems.reg[:, None]
+    open_rows = np.flatnonzero(((diagonal <= 0) & (systems.pull != 0)).any(axis=1))
+    if open_rows.size:
+        raise _no_solution(row, int(open_rows[0]))
+    quotient = np.divide(systems.pull, diagonal, out=np.zeros(diagonal.shape), where=diagonal > 0)
+    return quotient.astype(systems.factors.dtype)
+
+
+def _moved(systems: RowSystems[Real], origin: NDArray[Real]) -> NDArray[Real]:
+    """Return c_j - q_j v_j·x₀ of each event."""
+    dtype = systems.factors.dtype
+    pointers, items = _own(systems.indptr, np.int64), _own(systems.indices, np.int32)
+    weights, factors = _own(systems.quadratic, dtype), _own(systems.factors, dtype)
+    linear = np.array(systems.linear, dtype, order="C")
+    threads.run_blocks(
+        lambda start, stop: move_origin(start, stop, pointers, items, weights, factors, origin, linear),
+        len(pointers) - 1,
+    )
+    return linear
 
 
 def solve_rows(
@@ -48,23 +139,37 @@ def solve_rows(
     n_rows = len(pointers) - 1
     shared = _full(base, d), _full(penalised, d), _full(reg, n_rows)
     out = np.empty((n_rows, d), dtype)
-    bounds = _equal_cost(np.diff(pointers), d)
+    n_events = np.diff(pointers)
+    n = np.minimum(n_events, d).astype(np.float64)
+    bounds = _equal_shares(d + n * n * (d + n / 3) + np.maximum(n_events - d, 0.0) * d * d)
+    _run(
+        lambda *rows: solve_block(*rows, pointers, items, weights, coefficients, vectors, *shared, out),
+        bounds,
+        row,
+    )
+    return out
+
+
+def _run(block: Callable[[int, int], int], bounds: NDArray[np.int64], row: str) -> None:
+    """Call `block(start, stop)` for each run of rows; raise `ParameterError` for the first row it gives back."""
     unsolved: list[int] = []
 
-    def solve(start: int, stop: int) -> None:
-        for block in range(start, stop):
-            rows = int(bounds[block]), int(bounds[block + 1])
-            bad = solve_block(*rows, pointers, items, weights, coefficients, vectors, *shared, out)
+    def solve(first: int, last: int) -> None:
+        for at in range(first, last):
+            bad = block(int(bounds[at]), int(bounds[at + 1]))
             if bad >= 0:
                 unsolved.append(bad)
 
     threads.run_blocks(solve, len(bounds) - 1, 1)
     if unsolved:
-        raise ParameterError(
-            f"{row} {min(unsolved)} has no unique solution: its least-squares system is not positive definite. "
-            "Raise reg (a dim beyond the number of events needs reg > 0), and look for NaN in the data"
-        )
-    return out
+        raise _no_solution(row, min(unsolved))
+
+
+def _no_solution(row: str, at: int) -> ParameterError:
+    return ParameterError(
+        f"{row} {at} has no unique solution: its least-squares system is not positive definite. "
+        "Raise reg (a dim beyond the number of events needs reg > 0), and look for NaN in the data"
+    )
 
 
 def _own(values: ArrayLike, dtype: type[Scalar] | np.dtype[Scalar]) -> NDArray[Scalar]:
@@ -76,10 +181,9 @@ def _full(values: ArrayLike, n: int) -> NDArray[np.float64]:
     return np.array(np.broadcast_to(np.asarray(values, np.float64), n))
 
 
-def _equal_cost(n_events: NDArray[np.int64], d: int) -> NDArray[np.int64]:
+def _equal_shares(cost: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return bounds [n_blocks + 1] of runs of rows, each of about the same cost and of one row at least."""
-    n = np.minimum(n_events, d).astype(np.float64)
-    ends = np.cumsum(d + n * n * (d + n / 3) + np.maximum(n_events - d, 0.0) * d * d)
+    ends = np.cumsum(cost)
     if not len(ends):
         return np.zeros(1, np.int64)
     shares = np.linspace(0, ends[-1], _BLOCKS_PER_THREAD * threads.num_threads() + 1)[1:-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from shortlist.data.vocabulary import Ids
     from shortlist.models.fitting import Fitting
     from shortlist.stages import Lists, Request
+
+
+Solver = Literal["exact", "cg"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +54,9 @@ class WALS(Model):
     - alpha >= 0: w = 1 + alpha * value of the pair: the sum of its events' values; with ratings or labels the
       value of its last positive event
     - unobserved: "all" puts w0 on positive pairs too (Rendle et al. 2021), "complement" does not (Hu et al. 2008)
-    - n_epochs >= 1: one epoch solves the items, then the users, exactly
+    - n_epochs >= 1: one epoch solves the items, then the users
+    - solver: "exact" solves each row's system; "cg" takes `cg_steps` >= 1 steps of conjugate gradients from where the
+      row is, which costs far less and never raises the objective, and comes to the same optimum over the epochs
     - refit_epochs >= 1: as many epochs when `fit` starts from an earlier model
     - init_std > 0: user vectors start as normal numbers with this standard deviation over √dim
 
@@ -82,6 +87,8 @@ class WALS(Model):
         n_epochs: int = 12,
         refit_epochs: int = 2,
         init_std: float = 0.1,
+        solver: Solver = "exact",
+        cg_steps: int = 2,
     ) -> None:
         self.dim = whole("dim", dim, least=1)
         self.unobserved_weight = number("unobserved_weight", unobserved_weight)
@@ -92,6 +99,8 @@ class WALS(Model):
         self.n_epochs = whole("n_epochs", n_epochs, least=1)
         self.refit_epochs = whole("refit_epochs", refit_epochs, least=1)
         self.init_std = number("init_std", init_std, above_zero=True)
+        self.solver = one_of("solver", solver, Solver)
+        self.cg_steps = whole("cg_steps", cg_steps, least=1)
 
     @property
     def loss(self) -> Loss:
@@ -107,14 +116,33 @@ class WALS(Model):
         self.known_items_ = self.listed_items_ = np.diff(by_item.weights.indptr) > 0
         self.item_offsets_ = np.zeros(len(self.known_items_), np.float32)
         self.user_factors_ = self._random_users(fitting.rng)
+        self.item_factors_ = np.zeros((len(self.known_items_), self.dim), np.float32)
         n_epochs = self.n_epochs
         if fitting.start is not None:
             n_epochs = self.refit_epochs
             self._take_over(fitting.start, dataset)
         for epoch in range(1, n_epochs + 1):
-            self.item_factors_ = half_step(by_item, self.user_factors_, self.loss, row="item at position")
-            self.user_factors_ = half_step(by_user, self.item_factors_, self.loss, row="user at position")
+            self._solve_epoch(by_item, by_user)
             self._epoch_ended(fitting, epoch, n_epochs)
+
+    def _solve_epoch(self, by_item: Observed, by_user: Observed) -> None:
+        steps = self.cg_steps if self.solver == "cg" else None
+        self.item_factors_ = half_step(
+            by_item,
+            self.user_factors_,
+            self.loss,
+            row="item at position",
+            start=self.item_factors_,
+            cg_steps=steps,
+        )
+        self.user_factors_ = half_step(
+            by_user,
+            self.item_factors_,
+            self.loss,
+            row="user at position",
+            start=self.user_factors_,
+            cg_steps=steps,
+        )
 
     def _random_users(self, rng: np.random.Generator) -> NDArray[np.float32]:
         users = rng.standard_normal((len(self.known_users_), self.dim), np.float32)
@@ -129,6 +157,10 @@ class WALS(Model):
         folded, known = start._folded(moved_to_items(newcomers, start.memory_))
         for vectors, taken in ((folded, known), (old, has_vector & self.known_users_)):
             self.user_factors_[taken] = vectors[taken]
+        # Exact steps do not look at where the items were, conjugate gradients begin there.
+        self.item_factors_, _ = rows_at(
+            start.item_factors_, start.known_items_, start.memory_.items, dataset.items
+        )
 
     def _weights(self, log: Interactions) -> sparse.csr_array:
         """Return w of the positive pairs, float32 CSR [n_users, n_items]."""

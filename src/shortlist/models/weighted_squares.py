@@ -23,7 +23,7 @@ from scipy import linalg, sparse
 
 from shortlist import stages, threads
 from shortlist.errors import NonFiniteError
-from shortlist.models.row_systems import solve_rows
+from shortlist.models.row_systems import RowSystems, descend, solve_pulled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,32 +94,53 @@ class Observed:
         return Observed(weights, self.targets[turned.data], n_rows)
 
 
-def half_step(observed: Observed, columns: NDArray[Real], loss: Loss, *, row: str = "row") -> NDArray[Real]:
+def half_step(
+    observed: Observed,
+    columns: NDArray[Real],
+    loss: Loss,
+    *,
+    row: str = "row",
+    start: NDArray[Real] | None = None,
+    cg_steps: int | None = None,
+    shared: NDArray[np.float64] | None = None,
+    pull: Floats | None = None,
+) -> NDArray[Real]:
     """Return the row vectors [n_rows, d] that minimise J while `columns` [n_columns, d] stay; of the same dtype.
 
     With w0 VᵀV = QΛQᵀ (float64) the columns are rotated by Q once, so that what all rows share is the diagonal Λ, and
     the solutions are rotated back. A row without pairs gets zeros. Directions in which the columns have nothing but
     rounding are exactly zero in the result. The result does not depend on the number of threads.
-    Cost: d³ once, n_columns d² for VᵀV, and for a row of n pairs min(n, d)² d or n d² + d³/3.
+
+    - cg_steps: None solves exactly; a number takes that many steps of preconditioned conjugate gradients from `start`
+      [n_rows, d] (zeros where it is None), and none of them raises J (`kernels.conjugate_gradients`)
+    - shared, pull: adds xᵀ S x - 2 pᵀx to the J of each row x, with S = `shared` float64[d, d], positive semidefinite,
+      and p its row of `pull` [n_rows, d]; Λ is then of w0 VᵀV + S. S = w_f ΦᵀΦ and p = w_f Φᵀf are the squares
+      w_f |f - Φx|² of a row's features f. A row without pairs gets (Λ + λ)⁻¹ p
+
+    Cost: d³ once, n_columns d² for VᵀV, and for a row of n pairs min(n, d)² d or n d² + d³/3; with steps
+    (4 cg_steps + 2) n d.
 
     Raises `ParameterError` naming the first `row` without a unique solution (reg = 0 and too few pairs),
     `NonFiniteError` when `columns` hold NaN or infinity.
     """
     with threads.single_blas():
-        shared, rotation = _spectrum(columns)
-        rotated = _product(columns, rotation)
-        rotated[:, shared == 0] = 0
+        base, rotation, rotated = _axes(columns, loss.unobserved_weight, shared)
         weights = observed.weights
-        solved = solve_rows(
+        systems = RowSystems(
             weights.indptr,
             weights.indices,
             weights.data - weights.dtype.type(loss.taken_off),
             weights.data * observed.targets,
             rotated,
-            base=loss.unobserved_weight * shared,
-            reg=loss.penalties(observed),
-            row=row,
+            base,
+            loss.penalties(observed),
+            None if pull is None else pull @ rotation,
         )
+        if cg_steps is None:
+            solved = solve_pulled(systems, row)
+        else:
+            begin = np.zeros((weights.shape[0], columns.shape[1]), columns.dtype) if start is None else start
+            solved = descend(systems, _product(begin, rotation), cg_steps, row)
         return _product(solved, np.ascontiguousarray(rotation.T))
 
 
@@ -169,16 +190,36 @@ def gram(vectors: Floats) -> NDArray[np.float64]:
     return total
 
 
-def _spectrum(vectors: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the eigenvalues of VᵀV, zero where they are only rounding, and its eigenvectors as columns."""
+def _axes(
+    vectors: NDArray[Real], weight: float, further: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[Real]]:
+    """Return Λ and Q of weight VᵀV + `further` = QΛQᵀ, and VQ, exactly zero in directions that are only rounding.
+
+    Without `further` those are the directions of VᵀV whatever the weight.
+    """
     matrix = gram(vectors)
     if not np.isfinite(matrix).all():
         raise NonFiniteError(
             "the factors became NaN or infinite in a half-step; raise reg, or look for huge weights"
         )
+    if further is None:
+        values, q = _spectrum(matrix, vectors.dtype)
+        dead, values = values == 0, weight * values
+    else:
+        values, q = _spectrum(weight * matrix + further, vectors.dtype)
+        dead = (values == 0) & (weight > 0)
+    rotated = _product(vectors, q)
+    rotated[:, dead] = 0
+    return values, q, rotated
+
+
+def _spectrum(
+    matrix: NDArray[np.float64], dtype: np.dtype[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the eigenvalues, zero where they are only rounding of vectors of `dtype`, and the eigenvectors."""
     values, q = linalg.eigh(matrix, driver="evd", check_finite=False)
     # The vectors carry their own rounding, the Gram matrix that of float64.
-    unit = max(float(np.finfo(vectors.dtype).eps) ** 2, float(np.finfo(np.float64).eps))
+    unit = max(float(np.finfo(dtype).eps) ** 2, float(np.finfo(np.float64).eps))
     noise = len(values) * unit * values.max(initial=0.0)
     return np.where(values > noise, values, 0.0), q
 

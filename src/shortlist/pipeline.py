@@ -259,7 +259,7 @@ class Pipeline:
         values, parts = state.values, state.parts
         memory = Memory.from_state(parts["memory"])
         saved = [parts[f"model.{m}"] for m in range(values["n_models"])]
-        models = tuple(class_of(part.type).from_state(part, memory) for part in saved)
+        models = tuple(class_of(part.type).from_state(part, memory, class_of) for part in saved)
         stages = [
             class_of(parts[f"stage.{s}"].type).from_state(parts[f"stage.{s}"], models[m])
             for s, m in enumerate(values["uses"])

@@ -49,7 +49,7 @@ def load(path: str | Path) -> Model | Pipeline:
     try:
         if state.type == "Pipeline":
             return Pipeline.from_state(state, class_of)
-        loaded: Model = class_of(state.type).from_state(state)
+        loaded: Model = class_of(state.type).from_state(state, class_of=class_of)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"{path} was saved by another version of shortlist ({error!r}); fit again"

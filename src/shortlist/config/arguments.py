@@ -2,7 +2,7 @@
 
 The signature is the one definition of each parameter: its name, its type and its default. Two things are spelled
 otherwise in a file: a parameter `rng` is the whole number `seed`, and a parameter that takes a model names a table
-of [models].
+of [models], one that takes models by name a list of such tables.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from shortlist.config.place import listed, suggest
 from shortlist.config.values import UnsuitableError, can_hold, convert
@@ -98,8 +98,13 @@ def parameter_types(target: Callable[..., Any]) -> dict[str, Any]:
 
 
 def takes_model(hint: Any) -> bool:
-    """Return whether a parameter of the type `hint` is, or may be, a model."""
+    """Return whether a parameter of the type `hint` is, or may be, a model, or holds models by name."""
     return any(isinstance(kind, type) and issubclass(kind, Model) for kind in (hint, *get_args(hint)))
+
+
+def takes_models(hint: Any) -> bool:
+    """Return whether a parameter of the type `hint` holds models by name."""
+    return get_origin(hint) is Mapping and takes_model(hint)
 
 
 def _resolved(annotation: Any, function: Callable[..., Any]) -> Any:
@@ -117,12 +122,24 @@ def _required(target: Callable[..., Any]) -> list[str]:
 
 
 def _value(place: Place, value: object, hint: Any, models: Mapping[str, Model]) -> Any:
+    if takes_models(hint):
+        return _named_models(place, value, models)
     if takes_model(hint):
         return named(place, value, models, "model")
     try:
         return convert(value, hint, place.file.parent)
     except UnsuitableError as error:
         raise place.error(str(error)) from None
+
+
+def _named_models(place: Place, value: object, models: Mapping[str, Model]) -> dict[str, Model]:
+    if not isinstance(value, list):
+        raise place.error(f"needs a list of names of models, not {value!r}; there are {listed(models)}")
+    found = {name: named(place, name, models, "model") for name in value}
+    if len(found) < len(value):
+        twice = next(name for name in found if value.count(name) > 1)
+        raise place.error(f"{twice!r} is named twice; leave one out")
+    return found
 
 
 def named(place: Place, value: object, table: Mapping[str, Any], what: str) -> Any:
@@ -135,4 +152,6 @@ def named(place: Place, value: object, table: Mapping[str, Any], what: str) -> A
 
 
 def _spelled(name: str, hint: Any, models: Mapping[str, Model]) -> str:
-    return f"{name} = one of the models: {listed(models)}" if takes_model(hint) else f"the key {name}"
+    if not takes_model(hint):
+        return f"the key {name}"
+    return f"{name} = {'a list' if takes_models(hint) else 'one'} of the models: {listed(models)}"

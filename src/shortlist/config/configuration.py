@@ -4,7 +4,7 @@
 
     [data]                    # arguments of `read`; or dataset = "movielens_small" | "online_retail"
     [split]                   # kind = "leave_last_out" | "global_time" | "random", and its arguments
-    [models.NAME]             # type = a model's class, and its arguments
+    [models.NAME]             # type = a model's class, and its arguments; models = [NAME, …] for one made of others
     [[sources]]               # type = a source's class, model = NAME, and its arguments
     [scorer]                  # type = a scorer's class, model = NAME
     [evaluate]                # arguments of `evaluate`; baseline = NAME
@@ -30,12 +30,14 @@ from shortlist.errors import ParameterError
 from shortlist.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from shortlist.data.dataset import Dataset
     from shortlist.data.split import Split
     from shortlist.models.model import Model
 
+# The parameter of a model that is made of models.
+WITHIN = "models"
 TABLES = ("data", "split", "models", "sources", "scorer", "rerank", "evaluate", "tune")
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "movielens_small": datasets.movielens_small,
@@ -182,10 +184,26 @@ def _models(file: Path, top: Mapping[str, Any]) -> dict[str, Model]:
     entries = _table(file, top, "models")
     if not entries:
         raise Place(file).error("there is no model; write a table [models.NAME] with type = a class")
-    return {
-        name: _built(Place(file, f"[models.{name}]"), entry, registry.MODELS, "model", {})
-        for name, entry in entries.items()
-    }
+    built: dict[str, Model] = {}
+    for name in entries:
+        _add_model(file, entries, (name,), built)
+    return {name: built[name] for name in entries}
+
+
+def _add_model(
+    file: Path, entries: Mapping[str, Any], path: tuple[str, ...], built: dict[str, Model]
+) -> None:
+    """Build the model that `path` ends at, after those that it is made of; the others of `path` are made of it."""
+    name, place = path[-1], Place(file, f"[models.{path[-1]}]")
+    if name in built:
+        return
+    within = entries[name].get(WITHIN) if isinstance(entries[name], dict) else None
+    for part in within if isinstance(within, list) else ():
+        named(place.at(WITHIN), part, entries, "model")
+        if part in path:
+            raise place.at(WITHIN).error(f"a model cannot be made of itself: {' → '.join((*path, part))}")
+        _add_model(file, entries, (*path, part), built)
+    built[name] = _built(place, entries[name], registry.MODELS, "model", built)
 
 
 def _recommender(
@@ -201,7 +219,7 @@ def _recommender(
             "there is no [scorer]; [[sources]] need one to put their candidates on one scale"
         )
     scorer = _built(Place(file, "[scorer]"), top["scorer"], registry.SCORERS, "scorer", models)
-    used = {id(stage.model) for stage in (*sources, scorer)} | {id(baseline)}
+    used = {id(stage.model) for stage in (*sources, scorer)} | {id(baseline)} | _within(models.values())
     _refuse_unused(file, [name for name, model in models.items() if id(model) not in used])
     return Call(Place(file, "[[sources]]"), Pipeline, {"sources": sources, "scorer": scorer})()  # type: ignore[no-any-return]
 
@@ -213,12 +231,19 @@ def _single_model(
         raise Place(file, "[scorer]").error(
             "it is not used: there are no [[sources]] whose candidates it could score"
         )
-    others = [name for name, model in models.items() if model is not baseline]
+    within = _within(models.values())
+    others = [name for name, model in models.items() if model is not baseline and id(model) not in within]
     if len(others) != 1:
         raise Place(file).error(
-            f"without [[sources]] there is one model besides the baseline, here there are: {listed(others)}"
+            "without [[sources]] there is one model besides the baseline and those that others are made of, here there "
+            f"are: {listed(others)}"
         )
     return models[others[0]]
+
+
+def _within(models: Iterable[Model]) -> set[int]:
+    """Return the `id` of each model that another one is made of."""
+    return {id(part) for model in models for part in model.models.values()}
 
 
 def _sources(file: Path, entries: object, models: Mapping[str, Model]) -> list[Any]:

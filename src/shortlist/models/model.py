@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
 import numpy as np
@@ -34,7 +35,7 @@ from shortlist.parameters import generator, one_of, whole
 from shortlist.stages import Eligible, Lists
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -68,6 +69,10 @@ class Model(ABC):
     known_items_: NDArray[np.bool_]
     listed_items_: NDArray[np.bool_]
     seed_: int | None
+
+    # A model made of models takes them as its parameter `models`, by name; the fitted ones stand in `models_`.
+    models: Mapping[str, Model] = MappingProxyType({})
+    models_: Mapping[str, Model] = MappingProxyType({})
 
     # What a subclass writes.
 
@@ -145,6 +150,14 @@ class Model(ABC):
     def check_start(self, start: object) -> None:
         """Raise `ParameterError` or `NotFittedError` unless `fit` may start from `start`, whatever the data."""
         require_start(self, start)
+        began: Any = start
+        if list(began.models_) != list(self.models):
+            raise ParameterError(
+                f"start is made of the models {', '.join(began.models_)}, this {type(self).__name__} of "
+                f"{', '.join(self.models)}: they must be the same; fit without start"
+            )
+        for name, model in self.models.items():
+            model.check_start(began.models_[name])
 
     @final
     def _epoch_ended(self, fitting: Fitting, number: int, n_epochs: int) -> None:
@@ -325,16 +338,23 @@ class Model(ABC):
         }
         arrays = {name: value for name, value in fitted.items() if isinstance(value, np.ndarray)}
         plain = {name: value for name, value in fitted.items() if name not in arrays}
-        values = {"params": self.params(), "fitted": plain, "seed": self.seed_}
-        return State(
-            type(self).__name__, values, arrays, {"memory": self.memory_.to_state()} if with_memory else {}
-        )
+        params = {name: value for name, value in self.params().items() if value is not self.models}
+        values = {"params": params, "fitted": plain, "seed": self.seed_, "models": list(self.models_)}
+        parts = {f"model.{name}": model.to_state(with_memory=False) for name, model in self.models_.items()}
+        if with_memory:
+            parts["memory"] = self.memory_.to_state()
+        return State(type(self).__name__, values, arrays, parts)
 
     @final
     @classmethod
-    def from_state(cls, state: State, memory: Memory | None = None) -> Self:
-        """Return the fitted model that `to_state` described."""
-        model = cls(**state.values["params"])
+    def from_state(
+        cls, state: State, memory: Memory | None = None, class_of: Callable[[str], Any] | None = None
+    ) -> Self:
+        """Return the fitted model that `to_state` described; `class_of` finds the classes of models within it."""
+        memory = memory or Memory.from_state(state.parts["memory"])
+        within = _models_within(state, memory, class_of)
+        given = {"models": {name: model.clone() for name, model in within.items()}} if within else {}
+        model = cls(**state.values["params"], **given)
         expected = {*cls.FITTED, "known_users_", "known_items_", "listed_items_"}
         found = {**state.arrays, **state.values["fitted"]}
         if set(found) != expected:
@@ -344,7 +364,9 @@ class Model(ABC):
         for name, value in found.items():
             setattr(model, name, value)
         model.seed_ = state.values["seed"]
-        model.memory_ = memory or Memory.from_state(state.parts["memory"])
+        model.memory_ = memory
+        if within:
+            model.models_ = within
         of_model = (model.known_users_.size, model.known_items_.size, model.listed_items_.size)
         n_users, n_items = len(model.memory_.users), len(model.memory_.items)
         if of_model != (n_users, n_items, n_items):
@@ -363,7 +385,8 @@ class Model(ABC):
     @property
     def space(self) -> str:
         """Return what tells the vectors of this fitted model from those of another: parameters, seed and data."""
-        return f"{self!r}, seed {self.seed_}, fitted on {self.memory_.fingerprint[:16]}"
+        own = f"{self!r}, seed {self.seed_}, fitted on {self.memory_.fingerprint[:16]}"
+        return "; ".join([own, *(model.space for model in self.models_.values())])
 
     @final
     def _require_own(self, users: UserVectors) -> None:
@@ -393,6 +416,19 @@ class Model(ABC):
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.params().items())
         return f"{type(self).__name__}({shown})"
+
+
+def _models_within(state: State, memory: Memory, class_of: Callable[[str], Any] | None) -> dict[str, Model]:
+    """Return the fitted models that the model of `state` is made of, by name."""
+    names = state.values.get("models", [])  # absent from artifacts of before models could be made of models
+    if names and class_of is None:
+        raise ArtifactError(f"a {state.type} is made of other models: load it with shortlist.load")
+    parts = {name: state.parts[f"model.{name}"] for name in names}
+    return {
+        name: class_of(part.type).from_state(part, memory, class_of)
+        for name, part in parts.items()
+        if class_of is not None
+    }
 
 
 def artifact_info(memory: Memory, seed: int | None) -> dict[str, Any]:

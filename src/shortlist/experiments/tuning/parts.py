@@ -1,14 +1,14 @@
 """Parts: a recommender taken apart into what has parameters, and put together again with others.
 
 A parameter is addressed by place: `models.NAME.dim`, `sources.NAME.k` (or the source's number from 1),
-`scorer.…`; where there is nothing but one model, `dim` alone.
+`scorer.…`; where there is nothing but one model, `dim` alone, and `models.NAME.dim` for a model within it.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -63,7 +63,7 @@ class Parts:
     def parts(self) -> tuple[Part, ...]:
         """Return the parts: models, sources, scorer, adjustments."""
         if self.names is None and isinstance(self.recommender, Model):
-            return (Part("", self.recommender),)
+            return tuple(_parts_of("", self.recommender))
         stages = [Part(f"{place}.", stage) for place, stage in self._stages().items()]
         return (*(Part(f"models.{name}.", model) for name, model in self._models().items()), *stages)
 
@@ -99,7 +99,9 @@ class Parts:
 
         Raises `ParameterError` where a constructor refuses a value.
         """
-        made = {id(model): self._made(model, params) for model in self._all_models()}
+        made: dict[int, Model] = {}
+        for model in self._all_models():
+            self._make(model, params, made)
         if isinstance(self.recommender, Model):
             return made[id(self.recommender)]
         pipeline = self.recommender
@@ -144,9 +146,8 @@ class Parts:
 
     def _all_models(self) -> list[Model]:
         if isinstance(self.recommender, Model):
-            return [self.recommender]
-        models = [stage.model for stage in self._stages().values()]
-        return list({id(model): model for model in models}.values())
+            return _with_those_within([self.recommender])
+        return _with_those_within([stage.model for stage in self._stages().values()])
 
     def _stages(self) -> dict[str, ModelStage]:
         return {place: stage for place, stage in self._all_stages().items() if isinstance(stage, ModelStage)}
@@ -165,16 +166,38 @@ class Parts:
             return {}
         return {name: params[part.prefix + name] for name in part.types if part.prefix + name in params}
 
-    def _made(self, model: Model, params: Mapping[str, Any]) -> Model:
-        changes = self._changes(model, params)
-        made: Model = type(model)(**model.params() | changes)
-        return made
+    def _make(self, model: Model, params: Mapping[str, Any], made: dict[int, Model]) -> Model:
+        """Return `model` with other parameters, made once, after the models that it is made of."""
+        if id(model) not in made:
+            changes = self._changes(model, params)
+            if model.models:
+                changes["models"] = {
+                    name: self._make(part, params, made) for name, part in model.models.items()
+                }
+            made[id(model)] = type(model)(**model.params() | changes)
+        return made[id(model)]
 
     def _staged(self, stage: Any, made: Mapping[int, Model], params: Mapping[str, Any]) -> Any:
         if not isinstance(stage, ModelStage):
             return stage
         make: Any = type(stage)
         return make(model=made[id(stage.model)], **stage.params() | self._changes(stage, params))
+
+
+def _with_those_within(models: Sequence[Model]) -> list[Model]:
+    """Return the distinct models in the order of their first use, then those that they are made of."""
+    found = list(models)
+    for model in found:  # grows as it goes
+        found.extend(model.models.values())
+    return list({id(model): model for model in found}.values())
+
+
+def _parts_of(prefix: str, model: Model) -> list[Part]:
+    """Return a model and the models that it is made of, by the names that they have there."""
+    within = [
+        part for name, one in model.models.items() for part in _parts_of(f"{prefix}models.{name}.", one)
+    ]
+    return [Part(prefix, model), *within]
 
 
 def _searched(part: Part) -> list[tuple[str, Any]]:

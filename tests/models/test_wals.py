@@ -157,7 +157,7 @@ def test_a_new_user_gets_what_a_twin_in_training_has():
     model = fitted(checkerboard(), dim=3)
     events = dataset([(100, i) for i in range(2, 40, 2)] + [(200, i) for i in range(3, 40, 2)])
     folded = model.fold_in_users(events)
-    before = {name: getattr(model, name).copy() for name in model.FITTED}
+    before = {name: np.copy(getattr(model, name)) for name in model.FITTED}
     frame = model.recommend(folded, k=1).frame
     assert frame.select("user_id", "item_id").rows() == [(100, 0), (200, 1)]
     assert_allclose(folded.vectors, model.user_factors_[:2], atol=1e-6)

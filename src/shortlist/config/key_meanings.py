@@ -64,6 +64,8 @@ WALS_KEYS = {
     "reg": "penalty on the vectors",
     "reg_exponent": "1: penalise in proportion to activity, 0: everybody alike",
     "alpha": "weight of a like: 1 + alpha * its value",
+    "item_weight_exponent": "a like of an item that n people like weighs less, by n to minus this",
+    "user_weight_exponent": "a like of a user with n likes weighs less, by n to minus this",
     "unobserved": '"all" or "complement": whether that weight is on what was liked too',
     "n_epochs": "rounds of solving items, then users",
     "refit_epochs": "rounds when a fit starts from an earlier model",

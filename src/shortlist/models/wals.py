@@ -10,6 +10,7 @@ import numpy as np
 from shortlist.errors import DataError
 from shortlist.models.fold_in import at_known_items, moved_to_items
 from shortlist.models.model import Model
+from shortlist.models.pair_weights import PairWeights, Weighting, require_usable
 from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors
 from shortlist.models.warm_start import rows_at
 from shortlist.models.weighted_squares import Loss, Observed, Unobserved, half_step
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
     from shortlist.data.interactions import Interactions
     from shortlist.data.memory import Memory
-    from shortlist.data.vocabulary import Ids
+    from shortlist.data.vocabulary import Ids, Vocabulary
     from shortlist.models.fitting import Fitting
     from shortlist.stages import Lists, Request
 
@@ -53,6 +54,12 @@ class WALS(Model):
     - reg >= 0, reg_exponent ν >= 0: the penalty λ; ν = 1 penalises in proportion to activity, 0 everybody alike
     - alpha >= 0: w = 1 + alpha * value of the pair: the sum of its events' values; with ratings or labels the
       value of its last positive event
+    - item_weight_exponent a, user_weight_exponent b >= 0: w is multiplied by n_i^-a n_u^-b, scaled so that the mean
+      of this factor over the training pairs is 1. n counts positive pairs: of the item in training, of the user
+      their own, so that a person folded in is weighed as in training. a > 0 keeps popular items from ruling the fit
+    - pair_weights: a function (n_user, n_item, value) → w in place of all three, called with one entry a pair
+      (int64[m], int64[m], float32[m]); w finite and above 0, used as it is, and of a pair alone, since fold-in calls
+      it too. No artifact and no configuration file can hold a function: such a model cannot be saved
     - unobserved: "all" puts w0 on positive pairs too (Rendle et al. 2021), "complement" does not (Hu et al. 2008)
     - n_epochs >= 1: one epoch solves the items, then the users
     - solver: "exact" solves each row's system; "cg" takes `cg_steps` >= 1 steps of conjugate gradients from where the
@@ -69,11 +76,21 @@ class WALS(Model):
     Raises `DataError` for data without a positive event.
     """
 
-    FITTED: ClassVar[tuple[str, ...]] = ("item_factors_", "item_offsets_", "user_factors_")
+    FITTED: ClassVar[tuple[str, ...]] = (
+        "item_factors_",
+        "item_offsets_",
+        "user_factors_",
+        "user_counts_",
+        "item_counts_",
+        "weight_scale_",
+    )
 
     item_factors_: NDArray[np.float32]
     item_offsets_: NDArray[np.float32]
     user_factors_: NDArray[np.float32]
+    user_counts_: NDArray[np.int64]
+    item_counts_: NDArray[np.int64]
+    weight_scale_: float
 
     def __init__(
         self,
@@ -83,6 +100,9 @@ class WALS(Model):
         reg: float = 0.01,
         reg_exponent: float = 1.0,
         alpha: float = 0.0,
+        item_weight_exponent: float = 0.0,
+        user_weight_exponent: float = 0.0,
+        pair_weights: PairWeights | None = None,
         unobserved: Unobserved = "all",
         n_epochs: int = 12,
         refit_epochs: int = 2,
@@ -95,6 +115,10 @@ class WALS(Model):
         self.reg = number("reg", reg)
         self.reg_exponent = number("reg_exponent", reg_exponent)
         self.alpha = number("alpha", alpha)
+        self.item_weight_exponent = number("item_weight_exponent", item_weight_exponent)
+        self.user_weight_exponent = number("user_weight_exponent", user_weight_exponent)
+        self.pair_weights = pair_weights
+        self._weighting  # noqa: B018 (its own checks)
         self.unobserved = one_of("unobserved", unobserved, Unobserved)
         self.n_epochs = whole("n_epochs", n_epochs, least=1)
         self.refit_epochs = whole("refit_epochs", refit_epochs, least=1)
@@ -107,13 +131,22 @@ class WALS(Model):
         """Return the objective that the parameters describe."""
         return Loss(self.unobserved_weight, self.unobserved, self.reg, self.reg_exponent)
 
+    @property
+    def _weighting(self) -> Weighting:
+        return Weighting(self.alpha, self.item_weight_exponent, self.user_weight_exponent, self.pair_weights)
+
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
-        by_user = Observed.of(self._weights(dataset.interactions))
-        if by_user.weights.nnz == 0:
+        values = _positive_values(dataset.interactions)
+        if values.nnz == 0:
             raise DataError(_no_positives(dataset))
+        self.user_counts_ = np.diff(values.indptr).astype(np.int64)
+        self.item_counts_ = np.bincount(values.indices, minlength=values.shape[1])
+        self.weight_scale_ = self._weighting.scale(self.user_counts_, self.item_counts_, values)
+        counts = self.user_counts_, self.item_counts_
+        by_user = Observed.of(self._weights(values, *counts, dataset.users, dataset.items))
         by_item = by_user.transposed()
-        self.known_users_ = np.diff(by_user.weights.indptr) > 0
-        self.known_items_ = self.listed_items_ = np.diff(by_item.weights.indptr) > 0
+        self.known_users_ = self.user_counts_ > 0
+        self.known_items_ = self.listed_items_ = self.item_counts_ > 0
         self.item_offsets_ = np.zeros(len(self.known_items_), np.float32)
         self.user_factors_ = self._random_users(fitting.rng)
         self.item_factors_ = np.zeros((len(self.known_items_), self.dim), np.float32)
@@ -154,7 +187,7 @@ class WALS(Model):
         old, has_vector = rows_at(start.user_factors_, start.known_users_, start.memory_.users, dataset.users)
         new = self.known_users_ & ~has_vector
         newcomers = dataset.with_interactions(dataset.interactions.where(new[dataset.interactions.user_idx]))
-        folded, known = start._folded(moved_to_items(newcomers, start.memory_))
+        folded, known = start._folded(moved_to_items(newcomers, start.memory_), dataset.users)
         for vectors, taken in ((folded, known), (old, has_vector & self.known_users_)):
             self.user_factors_[taken] = vectors[taken]
         # Exact steps do not look at where the items were, conjugate gradients begin there.
@@ -162,11 +195,17 @@ class WALS(Model):
             start.item_factors_, start.known_items_, start.memory_.items, dataset.items
         )
 
-    def _weights(self, log: Interactions) -> sparse.csr_array:
-        """Return w of the positive pairs, float32 CSR [n_users, n_items]."""
-        events = log.where(log.positive)
-        weights = events.matrix("sum" if log.feedback.kind == "events" else "last")
-        weights.data = 1 + np.float32(self.alpha) * weights.data
+    def _weights(
+        self,
+        values: sparse.csr_array,
+        n_user: NDArray[np.int64],
+        n_item: NDArray[np.int64],
+        users: Vocabulary,
+        items: Vocabulary,
+    ) -> sparse.csr_array:
+        """Return w of the positive pairs in `values` CSR [n_users, n_items], float32; ids are for an error to name."""
+        weights = self._weighting.weights(values, n_user, n_item, self.weight_scale_)
+        require_usable(weights, users.ids, items.ids)
         return weights
 
     def user_vectors(self, user_idx: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -184,13 +223,15 @@ class WALS(Model):
         """
         self._require_fitted()
         log = at_known_items(events, self.memory_)
-        vectors, known = self._folded(log)
+        vectors, known = self._folded(log, events.users)
         offsets = np.zeros(len(vectors), np.float32)
         return UserVectors(vectors, offsets, known, events.users.ids, log.history(), self.space)
 
-    def _folded(self, log: Interactions) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def _folded(self, log: Interactions, users: Vocabulary) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return vectors float32[n_users, dim] from events at this model's items, and bool[n_users]: who has one."""
-        weights = self._weights(log.where(self.known_items_[log.item_idx]))
+        values = _positive_values(log.where(self.known_items_[log.item_idx]))
+        counts = np.diff(values.indptr), self.item_counts_
+        weights = self._weights(values, *counts, users, self.memory_.items)
         observed = replace(Observed.of(weights), n_columns=int(self.known_items_.sum()))
         vectors = half_step(observed, self.item_factors_, self.loss, row="user at position")
         return vectors, np.diff(weights.indptr) > 0
@@ -203,7 +244,9 @@ class WALS(Model):
         """
         self._require_fitted()
         log = _at_known_users(events, self.memory_)
-        weights = self._weights(log.where(self.known_users_[log.user_idx])).T.tocsr()
+        values = _positive_values(log.where(self.known_users_[log.user_idx]))
+        counts = self.user_counts_, np.bincount(values.indices, minlength=values.shape[1])
+        weights = self._weights(values, *counts, self.memory_.users, events.items).T.tocsr()
         observed = replace(Observed.of(weights), n_columns=int(self.known_users_.sum()))
         vectors = half_step(observed, self.user_factors_, self.loss, row="item at position")
         return ItemVectors(vectors, np.diff(weights.indptr) > 0, events.items.ids)
@@ -220,6 +263,11 @@ class WALS(Model):
 
     def _similarity_vectors(self) -> NDArray[np.float32]:
         return self.item_factors_
+
+
+def _positive_values(log: Interactions) -> sparse.csr_array:
+    """Return the values of the positive pairs, float32 CSR [n_users, n_items]: the sum of events, else the last."""
+    return log.where(log.positive).matrix("sum" if log.feedback.kind == "events" else "last")
 
 
 def _at_known_users(events: Dataset, memory: Memory) -> Interactions:

@@ -10,7 +10,8 @@ from shortlist.experiments.tuning.parts import Parts
 
 def test_a_lone_model_has_its_parameters_by_name():
     parts = Parts(wals())
-    assert parts.values == wals().params()
+    searchable = {name: value for name, value in wals().params().items() if name != "pair_weights"}
+    assert parts.values == searchable  # a function is nothing to search
     assert parts.build({"dim": 7}).params() == wals(dim=7).params()
 
 

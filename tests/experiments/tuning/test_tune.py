@@ -381,7 +381,13 @@ def test_each_trial_is_told_as_it_ends():
 
 def test_without_a_space_the_parameters_that_matter_are_searched():
     found = tune(wals(), shop(), trials=2, k=3)
-    assert set(found.best_params) == {"unobserved_weight", "reg", "reg_exponent", "dim"}
+    assert set(found.best_params) == {
+        "unobserved_weight",
+        "reg",
+        "reg_exponent",
+        "item_weight_exponent",
+        "dim",
+    }
     timeless = shop(timed=False, feedback=sl.Feedback.events())
     assert tune(sl.Popularity(), timeless, trials=3, k=3).space["by"].values == ("count",)
 

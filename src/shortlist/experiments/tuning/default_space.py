@@ -28,7 +28,8 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
         "unobserved_weight": Range(1e-3, 3.0, log=True),
         "reg": Range(1e-4, 1.0, log=True),
         "reg_exponent": Range(0.0, 1.0),
-        "dim": Range(16, 256, log=True, whole=True),
+        "item_weight_exponent": Range(0.0, 0.8),
+        "dim": Range(16, 512, log=True, whole=True),
     },
     "MatrixFactorization": {
         "reg": Range(0.1, 30.0, log=True),

@@ -44,12 +44,16 @@ _PAIRS = 1 << 18
 
 @dataclass(frozen=True)
 class Loss:
-    """The four numbers of J: w0, the form of its term, reg and ν."""
+    """The numbers of J: w0, the form of its term, reg and ν.
+
+    `besides` is the weight of cells of a row that are not of the matrix (its features), which the n of λ counts too.
+    """
 
     unobserved_weight: float
     unobserved: Unobserved
     reg: float
     reg_exponent: float
+    besides: float = 0.0
 
     @property
     def taken_off(self) -> float:
@@ -59,7 +63,7 @@ class Loss:
     def penalties(self, observed: Observed) -> NDArray[np.float64]:
         """Return λ of each row, float64[n_rows]."""
         n = observed.weights.sum(axis=1, dtype=np.float64)
-        size: NDArray[np.float64] = n + self.unobserved_weight * observed.n_columns
+        size: NDArray[np.float64] = n + self.unobserved_weight * observed.n_columns + self.besides
         return self.reg * size**self.reg_exponent
 
 

@@ -21,7 +21,7 @@ def test_residuals_are_prediction_minus_rating(dtype, dim):
     matrix, rated, (w, b, x, c) = problem(np.random.default_rng(1), dim=dim, dtype=dtype)
     out = np.full(matrix.nnz, np.nan)
     for start, stop in ((0, 3), (3, 7)):
-        kernels.residuals(matrix.indptr, matrix.indices, matrix.data, w, b, x, c, out, start, stop)
+        kernels.residuals(matrix.indptr, matrix.indices, matrix.data, w, b, x, c, False, out, start, stop)
     expected = (w @ x.T + b[:, None] + c - matrix.toarray())[rated]
     np.testing.assert_allclose(out, expected, rtol=0, atol=20 * np.finfo(dtype).eps)
 
@@ -29,44 +29,44 @@ def test_residuals_are_prediction_minus_rating(dtype, dim):
 def test_a_block_writes_its_own_rows_only():
     matrix, _, factors = problem(np.random.default_rng(2))
     out = np.full(matrix.nnz, np.nan)
-    kernels.residuals(matrix.indptr, matrix.indices, matrix.data, *factors, out, 3, 5)
+    kernels.residuals(matrix.indptr, matrix.indices, matrix.data, *factors, False, out, 3, 5)
     written = np.zeros(matrix.nnz, bool)
     written[matrix.indptr[3] : matrix.indptr[5]] = True
     np.testing.assert_array_equal(np.isfinite(out), written)
 
 
-def run_sgd(matrix, factors, decay, order, step, step_item_bias):
+def run_sgd(matrix, factors, base, shares, places, step, *, reg, bias_reg, logistic=False, item_bias=True):
     coo = matrix.tocoo()
-    kernels.sgd_epoch(
-        np.asarray(order, np.int64),
-        coo.row.astype(np.int32),
-        coo.col.astype(np.int32),
-        matrix.data,
-        *factors,
-        *decay,
-        np.float32(step),
-        np.float32(step_item_bias),
-    )
+    pairs = coo.row.astype(np.int32), coo.col.astype(np.int32), matrix.data
+    strengths = np.float32(reg), np.float32(bias_reg), np.float32(step), np.float32(step * item_bias)
+    kernels.sgd_block(*pairs, *places, *factors, base, *shares, *strengths, logistic)
 
 
-def test_one_sgd_step_follows_the_gradient_of_its_own_rating():
+@pytest.mark.parametrize("logistic", [False, True])
+def test_one_sgd_step_follows_the_gradient_of_its_own_rating(logistic):
     rng = np.random.default_rng(3)
     matrix, rated, factors = problem(rng, dtype=np.float32)
-    decay = [rng.random(size).astype(np.float32) for size in (7, 7, 5, 5)]
+    if logistic:
+        matrix.data[:] = matrix.data > 0
+    base = rng.normal(size=5).astype(np.float32)
+    shares = [rng.random(size).astype(np.float32) for size in (7, 5)]
     before = [f.astype(np.float64) for f in factors]
-    at, step = 4, 0.125
+    at, step, reg, bias_reg = 4, 0.125, 0.7, 0.3
     u, i = np.argwhere(rated)[at]
-    run_sgd(matrix, factors, decay, [at], step, step)
+    run_sgd(matrix, factors, base, shares, (at, at + 1), step, reg=reg, bias_reg=bias_reg, logistic=logistic)
 
     def one_rating_cost(parameters):
         only = np.zeros_like(rated)
         only[u, i] = True
         # The penalty of the step's own two rows, and of no others.
         mine = [np.zeros(7), np.zeros(7), np.zeros(5), np.zeros(5)]
-        for p, d, row in zip(mine, decay, (u, u, i, i), strict=True):
-            p[row] = d[row]
+        mine[0][u], mine[1][u] = reg * shares[0][u], bias_reg * shares[0][u]
+        mine[2][i], mine[3][i] = reg * shares[1][i], bias_reg * shares[1][i]
         w, b, x, c = parameters
-        return oracle.cost(matrix.toarray().astype(float), only, w, b, x, c, *mine)
+        values = matrix.toarray().astype(float)
+        if logistic:
+            return oracle.label_cost(values, only, w, b, x, c, base, *mine)
+        return oracle.cost(values - base, only, w, b, x, c, *mine)
 
     for part, (old, new) in enumerate(zip(before, factors, strict=True)):
         for index in np.ndindex(old.shape):
@@ -83,16 +83,15 @@ def central_difference(function, parameters, part, index, h=1e-5):
     return (values[0] - values[1]) / (2 * h)
 
 
-def test_sgd_visits_the_ratings_in_the_given_order():
+def test_sgd_visits_the_ratings_one_after_another():
     rng = np.random.default_rng(4)
     matrix, _, start = problem(rng, dtype=np.float32)
-    decay = [np.full(size, 0.1, np.float32) for size in (7, 7, 5, 5)]
-    order = rng.permutation(matrix.nnz)
+    base, shares = np.zeros(5, np.float32), [np.full(size, 0.1, np.float32) for size in (7, 5)]
     at_once = [f.copy() for f in start]
-    run_sgd(matrix, at_once, decay, order, 0.1, 0.1)
+    run_sgd(matrix, at_once, base, shares, (0, matrix.nnz), 0.1, reg=1, bias_reg=1)
     one_by_one = [f.copy() for f in start]
-    for q in order:
-        run_sgd(matrix, one_by_one, decay, [q], 0.1, 0.1)
+    for q in range(matrix.nnz):
+        run_sgd(matrix, one_by_one, base, shares, (q, q + 1), 0.1, reg=1, bias_reg=1)
     for a, b in zip(at_once, one_by_one, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -100,7 +99,19 @@ def test_sgd_visits_the_ratings_in_the_given_order():
 def test_the_item_bias_stays_at_zero_without_a_step():
     rng = np.random.default_rng(5)
     matrix, _, (w, b, x, _) = problem(rng, dtype=np.float32)
-    c = np.zeros(5, np.float32)
-    decay = [np.full(size, 0.1, np.float32) for size in (7, 7, 5, 5)]
-    run_sgd(matrix, (w, b, x, c), decay, range(matrix.nnz), 0.1, 0.0)
+    c, base, shares = np.zeros(5, np.float32), np.zeros(5, np.float32), [np.ones(7, "f"), np.ones(5, "f")]
+    run_sgd(matrix, (w, b, x, c), base, shares, (0, matrix.nnz), 0.1, reg=1, bias_reg=1, item_bias=False)
     np.testing.assert_array_equal(c, 0)
+
+
+def test_extreme_logits_have_finite_losses_and_residuals():
+    # One user, four items, whose logits are nothing but their offsets.
+    w, b, x = np.zeros((1, 1)), np.zeros(1), np.zeros((4, 1))
+    offsets = np.array([1000.0, -1000.0, 1000.0, -1000.0])
+    matrix = sparse.csr_array((np.array([1.0, 0, 0, 1]), np.arange(4), [0, 4]), shape=(1, 4))
+    out, total = np.empty(4), np.empty(1)
+    arguments = (matrix.indptr, matrix.indices, matrix.data, w, b, x, offsets, True)
+    kernels.residuals(*arguments, out, 0, 1)
+    kernels.losses(*arguments, total, 0, 1)
+    np.testing.assert_array_equal(out, [0, 0, 1, -1])
+    assert total[0] == 2000

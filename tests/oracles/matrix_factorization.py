@@ -22,6 +22,19 @@ def cost(Y, R, W, b, X, c, p_w, p_b, p_x, p_c):
     return total / 2
 
 
+def label_cost(Y, R, W, b, X, c, logit, p_w, p_b, p_x, p_c):
+    """J with the cross-entropy -y log s(z) - (1 - y) log(1 - s(z)) of shown pairs, z = w.x + b + c + logit_i."""
+    total = 0.0
+    for u in range(Y.shape[0]):
+        for i in range(Y.shape[1]):
+            if R[u, i]:
+                z = sum(W[u, f] * X[i, f] for f in range(W.shape[1])) + b[u] + c[i] + logit[i]
+                p = 1 / (1 + np.exp(-z))
+                total -= np.log(p) if Y[u, i] else np.log(1 - p)
+    nothing = np.zeros_like(R)
+    return total + cost(Y, nothing, W, b, X, c, p_w, p_b, p_x, p_c)
+
+
 def row_optimum(targets, vectors, penalty, bias_penalty):
     """argmin over (w, b) of 1/2 sum (w.v + b - t)^2 + penalty/2 |w|^2 + bias_penalty/2 b^2, as one stacked lstsq."""
     dim = vectors.shape[1]

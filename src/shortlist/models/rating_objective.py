@@ -7,6 +7,13 @@ With centred ratings y (rating minus the item's mean) and the error e = w_u . x_
 
 where n is the row's number of ratings and v the `exponent`. The course's form has v = 0, bias_reg = 0 and no c.
 A model without item bias keeps c at 0 throughout.
+
+Of labels y in {0, 1} (wherever `logits` is given) the first term is the cross-entropy instead, over the shown pairs:
+
+    sum_shown log(1 + exp(z)) - y z,     z = w_u . x_i + b_u + c_i + m_i,
+
+with m_i the item's entry of `logits`, and the error is e = s(z) - y, s(z) = 1 / (1 + exp(-z)). Its gradient has the
+same form in e, since d/dz (log(1 + exp(z)) - y z) = s(z) - y.
 """
 
 from __future__ import annotations
@@ -67,47 +74,78 @@ def frequency_scale(n: NDArray[np.integer[Any]], exponent: float) -> NDArray[np.
     return scale
 
 
-def residuals(ratings: sparse.csr_array, factors: Factors) -> NDArray[np.float64]:
-    """Return float64[nnz]: prediction minus centred rating, in the order of `ratings.data`. Cost: O(nnz dim)."""
+def residuals(
+    ratings: sparse.csr_array, factors: Factors, logits: Floats | None = None
+) -> NDArray[np.float64]:
+    """Return float64[nnz]: the errors e, prediction minus rating or label, in the order of `ratings.data`.
+
+    Cost: O(nnz dim).
+    """
     out = np.empty(ratings.nnz)
+    arguments = _arguments(ratings, factors, logits)
 
     def block(start: int, stop: int) -> None:
-        kernels.residuals(ratings.indptr, ratings.indices, ratings.data, *factors, out, start, stop)
+        kernels.residuals(*arguments, out, start, stop)
 
     threads.run_blocks(block, ratings.shape[0])
     return out
 
 
-def objective(ratings: sparse.csr_array, factors: Factors, penalty: Penalty) -> float:
+def _arguments(ratings: sparse.csr_array, factors: Factors, logits: Floats | None) -> tuple[Any, ...]:
+    w, b, x, c = factors
+    offsets = c if logits is None else (c + logits).astype(c.dtype)
+    return ratings.indptr, ratings.indices, ratings.data, w, b, x, offsets, logits is not None
+
+
+def objective(
+    ratings: sparse.csr_array, factors: Factors, penalty: Penalty, logits: Floats | None = None
+) -> float:
     """Return J of this module's head.
 
-    `ratings` is the CSR [n_users, n_items] of centred ratings, of the dtype of `factors`; sums are float64.
+    `ratings` is the CSR [n_users, n_items] of centred ratings or, with `logits` [n_items], of labels, of the dtype of
+    `factors`; sums are float64. Cost: O(nnz dim), and 8 bytes a user.
 
     >>> one = sparse.csr_array(np.array([[2.0]]))
     >>> factors = Factors(np.array([[1.0]]), np.array([0.5]), np.array([[3.0]]), np.zeros(1))
     >>> objective(one, factors, Penalty.of(one, reg=2.0, bias_reg=0.0, exponent=0.0))  # (1*3+.5-2)^2/2 + 1 + 9
     11.125
+    >>> liked, free = sparse.csr_array(np.array([[1.0]])), Penalty.of(one, reg=0.0, bias_reg=0.0, exponent=0.0)
+    >>> round(objective(liked, factors, free, np.array([-3.5])), 4)  # z = 3 + .5 - 3.5 = 0: log 2
+    0.6931
     """
-    return error_objective(residuals(ratings, factors), factors, penalty)
+    out = np.empty(ratings.shape[0])
+    arguments = _arguments(ratings, factors, logits)
+
+    def block(start: int, stop: int) -> None:
+        kernels.losses(*arguments, out, start, stop)
+
+    threads.run_blocks(block, ratings.shape[0])
+    return float(out.sum()) + penalty_of(factors, penalty)
 
 
 def gradient(
-    ratings: sparse.csr_array, factors: Factors, penalty: Penalty, *, item_bias: bool = True
+    ratings: sparse.csr_array,
+    factors: Factors,
+    penalty: Penalty,
+    logits: Floats | None = None,
+    *,
+    item_bias: bool = True,
 ) -> Factors:
     """Return dJ/dw, dJ/db, dJ/dx, dJ/dc, float64, shaped as `factors`; dJ/dc is 0 when `item_bias` is False.
 
     dJ/dw_u = sum_i e_ui x_i + reg n_u^v w_u,  dJ/db_u = sum_i e_ui + bias_reg n_u^v b_u, and the mirror for items.
     """
-    return error_gradient(ratings, residuals(ratings, factors), factors, penalty, item_bias=item_bias)
+    error = residuals(ratings, factors, logits)
+    return error_gradient(ratings, error, factors, penalty, item_bias=item_bias)
 
 
-def error_objective(error: NDArray[np.float64], factors: Factors, penalty: Penalty) -> float:
-    """Return J where the `error` of each rating is known already."""
+def penalty_of(factors: Factors, penalty: Penalty) -> float:
+    """Return what J adds to the losses."""
     w, b, x, c = factors
     reg, bias_reg, user_scale, item_scale = penalty
     users = reg * _squared_norms(w) + bias_reg * np.square(b, dtype=np.float64)
     items = reg * _squared_norms(x) + bias_reg * np.square(c, dtype=np.float64)
-    return 0.5 * float(np.square(error).sum() + user_scale @ users + item_scale @ items)
+    return 0.5 * float(user_scale @ users + item_scale @ items)
 
 
 def _squared_norms(rows: Floats) -> NDArray[np.float64]:

@@ -1,5 +1,7 @@
 """Three ways to lower the objective of `rating_objective`, each a generator that changes the factors in place.
 
+`als` is for ratings; `label_solvers` has its counterpart for labels. `sgd` and `adam` take both.
+
 A generator yields J before each of its epochs, and for ever: `descend` draws from it and knows when to stop.
 """
 
@@ -17,11 +19,12 @@ from shortlist.models.rating_objective import (
     Factors,
     Penalty,
     error_gradient,
-    error_objective,
     objective,
+    penalty_of,
     residuals,
 )
 from shortlist.models.row_systems import solve_rows
+from shortlist.models.strata import stratify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -137,13 +140,22 @@ def _solve(
 
 
 def adam(
-    ratings: sparse.csr_array, factors: Factors, penalty: Penalty, *, learning_rate: float, item_bias: bool
+    ratings: sparse.csr_array,
+    factors: Factors,
+    penalty: Penalty,
+    logits: Floats | None = None,
+    *,
+    learning_rate: float,
+    item_bias: bool,
 ) -> Iterator[float]:
     """Yield J before each full-batch Adam step over float64 `factors`; one epoch is one step (the course's loop)."""
     optimiser = Adam(learning_rate)
     while True:
-        error = residuals(ratings, factors)
-        yield error_objective(error, factors, penalty)
+        error = residuals(ratings, factors, logits)
+        if logits is None:
+            yield 0.5 * float(np.square(error).sum()) + penalty_of(factors, penalty)
+        else:
+            yield objective(ratings, factors, penalty, logits)
         optimiser.step(factors, error_gradient(ratings, error, factors, penalty, item_bias=item_bias))
 
 
@@ -151,44 +163,52 @@ def sgd(
     ratings: sparse.csr_array,
     factors: Factors,
     penalty: Penalty,
+    logits: Floats | None = None,
     *,
     learning_rate: float,
     n_epochs: int,
     item_bias: bool,
     rng: np.random.Generator,
 ) -> Iterator[float]:
-    """Yield J before each pass over the ratings in a fresh random order, one gradient step a rating, in float32.
+    """Yield J before each pass over the ratings, one gradient step a rating, in float32.
 
+    The ratings lie in blocks (`strata`), in a random order inside each; the blocks of a diagonal run in parallel, and
+    the diagonals follow in a fresh random order each pass. The result does not depend on the number of threads.
     The step falls linearly from `learning_rate` towards 0 over `n_epochs`, so that the last pass settles. A row's
     penalty is spread over its ratings, so that one pass follows the gradient of the whole J. Rows without ratings
-    stay as they are. Serial: the result does not depend on the number of threads.
+    stay as they are.
     """
-    user_idx = np.repeat(np.arange(ratings.shape[0], dtype=np.int32), np.diff(ratings.indptr))
-    decay = _penalty_per_rating(ratings, penalty)
+    users = np.repeat(np.arange(ratings.shape[0], dtype=np.int32), np.diff(ratings.indptr))
+    strata = stratify(users, ratings.indices, *ratings.shape, rng)
+    pairs = tuple(strata.arranged(part) for part in (users, ratings.indices, ratings.data))
+    w, b, x, c = _padded(factors.users), factors.user_bias, _padded(factors.items), factors.item_bias
+    base = np.zeros_like(c) if logits is None else logits.astype(c.dtype)
+    shares, strengths = _shares(ratings, penalty), (np.float32(penalty.reg), np.float32(penalty.bias_reg))
     for epoch in itertools.count():
-        yield objective(ratings, factors, penalty)
+        yield objective(ratings, factors, penalty, logits)
         step = np.float32(learning_rate * max(0.0, 1 - epoch / n_epochs))
-        kernels.sgd_epoch(
-            rng.permutation(ratings.nnz),
-            user_idx,
-            ratings.indices,
-            ratings.data,
-            *factors,
-            *decay,
-            step,
-            step * np.float32(item_bias),
-        )
+        tail = (w, b, x, c, base, *shares, *strengths, step, step * np.float32(item_bias), logits is not None)
+
+        def visit(start: int, stop: int, _: int, tail: tuple[Any, ...] = tail) -> None:
+            kernels.sgd_block(*pairs, start, stop, *tail)
+
+        strata.sweep(visit, rng)
+        for part, padded in ((factors.users, w), (factors.items, x)):
+            part[:] = padded[:, : part.shape[1]]
 
 
-def _penalty_per_rating(
-    ratings: sparse.csr_array, penalty: Penalty
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return the penalty of w, b, x, c of each row, divided by the row's number of ratings."""
+def _padded(rows: Floats) -> Floats:
+    """Return a copy of `rows` with columns of zeros up to a multiple of eight, the width of a vector register.
+
+    The steps leave the zeros as they are.
+    """
+    padded = np.zeros((len(rows), -(-rows.shape[1] // 8) * 8), rows.dtype)
+    padded[:, : rows.shape[1]] = rows
+    return padded
+
+
+def _shares(ratings: sparse.csr_array, penalty: Penalty) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the scale of the penalty of each user and each item, divided by the row's number of ratings."""
     of_user = penalty.user_scale / np.maximum(np.diff(ratings.indptr), 1)
     of_item = penalty.item_scale / np.maximum(np.bincount(ratings.indices, minlength=ratings.shape[1]), 1)
-    w, b, x, c = (
-        (strength * per_rating).astype(np.float32)
-        for per_rating in (of_user, of_item)
-        for strength in (penalty.reg, penalty.bias_reg)
-    )
-    return w, b, x, c
+    return of_user.astype(np.float32), of_item.astype(np.float32)

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from shortlist.experiments.comparing.compare import compare as compare
     from shortlist.experiments.evaluate import evaluate as evaluate
     from shortlist.experiments.tuning.tune import tune as tune
+    from shortlist.models.blend import Blend as Blend
     from shortlist.models.buy_again import BuyAgain as BuyAgain
+    from shortlist.models.content_based import ContentBased as ContentBased
     from shortlist.models.fitting import Epoch as Epoch
     from shortlist.models.matrix_factorization import MatrixFactorization as MatrixFactorization
     from shortlist.models.model import Model as Model
@@ -50,8 +52,10 @@ __version__ = "0.1.0"
 
 # name → module that defines it; "" where the name is itself a module
 _HOME = {
+    "Blend": "shortlist.models.blend",
     "BuyAgain": "shortlist.models.buy_again",
     "Candidates": "shortlist.stages",
+    "ContentBased": "shortlist.models.content_based",
     "Dataset": "shortlist.data.dataset",
     "EmbeddingModel": "shortlist.models.vectors",
     "Epoch": "shortlist.models.fitting",

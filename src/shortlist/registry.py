@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from shortlist.models.model import Model
 
 MODELS = {
+    "Blend": "shortlist.models.blend:Blend",
     "BuyAgain": "shortlist.models.buy_again:BuyAgain",
+    "ContentBased": "shortlist.models.content_based:ContentBased",
     "MatrixFactorization": "shortlist.models.matrix_factorization:MatrixFactorization",
     "Popularity": "shortlist.models.popularity:Popularity",
     "WALS": "shortlist.models.wals:WALS",

@@ -3,6 +3,7 @@
 A class that the registry gains needs a maker here; until it has one, a test fails.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,7 +23,8 @@ class Recipe:
     listed, are on every list; None: all of them. `only_past`: listed are only items that the user liked before;
     `agreeing`: the sources of a pipeline that give the scorer's own scores. folds_in: world → the folded-in people
     whom it has something to say about; None: nobody can be folded in. has_vectors: `similar_items` takes a measure;
-    has_similarities: it has one of its own only.
+    has_similarities: it has one of its own only. needs_items: the items must have features. by_history: scores go by
+    the past up to the moment asked for, so that of another moment they are others, or there are none.
     """
 
     lines: tuple[str, ...]
@@ -31,11 +33,13 @@ class Recipe:
     lists: Callable
     popular: Callable | None = None
     needs_times: bool = False
+    needs_items: bool = False
     folds_in: Callable | None = None
     has_vectors: bool = False
     has_similarities: bool = False
     guaranteed: int | None = None
     only_past: bool = False
+    by_history: bool = False
     agreeing: tuple[str, ...] = ()
     scores: bool = True
 
@@ -76,6 +80,20 @@ def items_of_at_least(n: int) -> Callable:
         return {item for item, whose in users.items() if len(whose) >= n}
 
     return items
+
+
+def items_with_words(world) -> set:
+    return {item for item, title in world.items if title is not None and re.search(r"\w\w", title)}
+
+
+def who_likes_an_item_with_words(world) -> set:
+    known = items_with_words(world)
+    return {event.user for event in world.events if event.item in known and world.positive(event)}
+
+
+def strangers_who_like_an_item_with_words(world) -> set:
+    known = items_with_words(world)
+    return {event.user for event in world.strangers if event.item in known and world.positive(event)}
 
 
 def strangers_with_an_event(world) -> set:
@@ -119,6 +137,20 @@ def buy_again(rng: np.random.Generator) -> Recipe:
     return Recipe((line,), ALL_KINDS, who_likes_something, liked_items, only_past=True)
 
 
+def content_based(rng: np.random.Generator) -> Recipe:
+    measure, weight = rng.choice(["cosine", "dot"]), float(rng.choice([0.1, 1.0]))
+    return Recipe(
+        (f"model = sl.ContentBased(measure={str(measure)!r}, column_weights={{'title': {weight}}})",),
+        ALL_KINDS,
+        who_likes_an_item_with_words,
+        items_with_words,
+        needs_items=True,
+        folds_in=strangers_who_like_an_item_with_words,
+        has_similarities=True,
+        by_history=True,
+    )
+
+
 def matrix_factorization(rng: np.random.Generator) -> Recipe:
     solver, least = rng.choice(["als", "als", "sgd", "adam"]), int(rng.integers(1, 4))
     arguments = f"dim={rng.integers(1, 6)}, solver={str(solver)!r}, n_epochs={rng.integers(0, 3)}, min_ratings={least}"
@@ -153,6 +185,7 @@ def wals(rng: np.random.Generator) -> Recipe:
 
 MODELS: dict[str, Callable[[np.random.Generator], Recipe]] = {
     "BuyAgain": buy_again,
+    "ContentBased": content_based,
     "MatrixFactorization": matrix_factorization,
     "Popularity": popularity,
     "WALS": wals,
@@ -210,10 +243,12 @@ def pipeline(rng: np.random.Generator) -> Recipe:
         lines=tuple(line for line in lines if line.split(" =")[0] in (*used, "model")),
         kinds=tuple(kind for kind in ALL_KINDS if all(kind in recipe.kinds for recipe in recipes)),
         needs_times=any(recipe.needs_times for recipe in recipes),
+        needs_items=any(recipe.needs_items for recipe in recipes),
         folds_in=None,
         has_vectors=False,
         has_similarities=False,
         guaranteed=max(map(_k_of, own), default=0),
+        by_history=any(recipe.by_history for recipe in recipes),
         agreeing=tuple(source.split("name='")[1].split("'")[0] for source in own),
         scores=False,
     )

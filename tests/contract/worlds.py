@@ -130,7 +130,9 @@ def world_of(rng: np.random.Generator, class_name: str) -> World:
     world = World(
         kind,
         tuple(events),
-        tuple((item, _maybe(rng, TITLES)) for item in items) if rng.random() < 0.6 else None,
+        tuple((item, _maybe(rng, TITLES)) for item in items)
+        if rng.random() < 0.6 or recipe.needs_items
+        else None,
         tuple((user, _maybe(rng, ("NO", "SE"))) for user in users) if rng.random() < 0.4 else None,
         recipe,
         seed=int(rng.integers(100)),

@@ -156,6 +156,14 @@ def test_a_table_without_a_needed_column_is_refused():
         encoder.transform(other)
 
 
+def test_an_absent_column_is_missing_where_that_is_asked_for():
+    encoder = FeatureEncoder.fit(table(number=[1.0, 3.0], category=["a", "b"], tags=[["x"], []]))
+    rows = encoder.transform(table(category=["b"]), absent="missing")
+    assert rows.toarray().tolist() == [[0, 0, 1, 0]]
+    with pytest.raises(ParameterError, match="absent='no' is not one of raise, missing"):
+        encoder.transform(table(category=["b"]), absent="no")
+
+
 def test_more_columns_and_other_rows_are_fine():
     encoder = FeatureEncoder.fit(table(number=[1.0, 3.0]))
     assert encoder.transform(table(category=["q"], number=[5.0])).toarray().tolist() == [[3.0]]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from scipy import sparse
 
 from shortlist.data.feature_encodings import ENCODINGS
 from shortlist.errors import DataError, ParameterError
+from shortlist.parameters import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from shortlist.data.feature_encodings import Encoding
     from shortlist.data.features import FeatureKind, FeatureTable
+
+Absent = Literal["raise", "missing"]
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,20 @@ class FeatureEncoder:
             for column, size, end in zip(self.encodings, sizes, ends, strict=True)
         }
 
-    def transform(self, table: FeatureTable) -> sparse.csr_array:
+    def transform(self, table: FeatureTable, *, absent: Absent = "raise") -> sparse.csr_array:
         """Return float32 CSR [rows, len(names)] of the table's rows, indices ascending in each row, no zero stored.
 
-        The table may have other rows and more columns than the one that was fitted on. Raises `DataError` where a
-        column is absent or of another kind, or a number infinite. Nothing is made dense: memory is that of the result.
+        The table may have other rows and more columns than the one that was fitted on. `absent` says what a column is
+        that it does not have: an error ("raise"), or all "missing". Raises `DataError` for it, for a column of another
+        kind and for an infinite number. Nothing is made dense: memory is that of the result.
         """
-        self._require_fitting(table)
-        parts = [encoding.transform(table.frame[name]) for name, encoding in self.encodings.items()]
+        self._require_fitting(table, absent)
+        parts = [
+            encoding.transform(table.frame[name])
+            if name in table.kinds
+            else sparse.coo_array((len(table), len(encoding.names(name))), dtype=np.float32)
+            for name, encoding in self.encodings.items()
+        ]
         # The first block says how many rows there are, where there is no other.
         nothing = sparse.coo_array((len(table), 0), dtype=np.float32)
         joined: sparse.csr_array = sparse.hstack([nothing, *parts], format="csr", dtype=np.float32)
@@ -79,9 +88,10 @@ class FeatureEncoder:
         joined.sort_indices()
         return joined
 
-    def _require_fitting(self, table: FeatureTable) -> None:
+    def _require_fitting(self, table: FeatureTable, absent: Absent) -> None:
+        one_of("absent", absent, Absent)
         for name, kind in self.kinds.items():
-            found = table.kinds.get(name)
+            found = table.kinds.get(name, kind if absent == "missing" else None)
             if found is None:
                 have = ", ".join(table.kinds) or "none"
                 raise DataError(f"the feature table has no column {name!r}, which is needed; it has: {have}")

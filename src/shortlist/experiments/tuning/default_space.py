@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 # Every model of the registry has a row, and its constructor's defaults lie within.
 DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
+    "Blend": {},  # its weights are found when it is fitted, its models have rows of their own
     "BuyAgain": {
         "half_life_days": Range(7.0, 3000.0, log=True),
         "repeat_rates": Choices((True, False)),
         "shrinkage": Range(1.0, 500.0, log=True),
+    },
+    "ContentBased": {
+        "measure": Choices(("cosine", "dot")),
     },
     "WALS": {
         "unobserved_weight": Range(1e-3, 3.0, log=True),

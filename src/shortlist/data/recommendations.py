@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Reason = str
 
 
+PLAIN_REASON = "scored highest for you"
+
+
 @dataclass(frozen=True, eq=False)
 class Recommendations:
     """Ranked lists of users, with titles, reasons, the trace behind them, and a word where a list is short.
@@ -31,6 +34,7 @@ class Recommendations:
     - lists: their n lists (positions of items)
     - shortfalls: user id → why fewer than k items are on the list; users with full lists are absent
     - fallback: the user ids whose list is the popular one because nothing personal is known of them
+    - reason: why an item is on a list, where nothing more is known (`reason_of`)
     - candidates: everything that was proposed (pipelines only), rows aligned with user_ids
     """
 
@@ -41,6 +45,7 @@ class Recommendations:
     fallback: frozenset[Id] = frozenset()
     candidates: Candidates | None = None
     reason_of: Callable[[Recommendations], Sequence[Reason]] | None = None
+    reason: Reason = PLAIN_REASON
 
     def __len__(self) -> int:
         return self.user_ids.len()
@@ -70,7 +75,7 @@ class Recommendations:
         users = self.frame["user_id"].to_list()
         counts = self.memory.n_positive[self.lists.item_idx].tolist()
         return [
-            popular_reason(n) if user in self.fallback else "scored highest for you"
+            popular_reason(n) if user in self.fallback else self.reason
             for user, n in zip(users, counts, strict=True)
         ]
 

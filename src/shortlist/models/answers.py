@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shortlist.data.memory import OnUnknown
-from shortlist.data.recommendations import Recommendations
+from shortlist.data.recommendations import PLAIN_REASON, Recommendations
 from shortlist.data.vocabulary import id_series
 from shortlist.errors import UnknownIdError
 from shortlist.models.common_order import best_permitted
@@ -69,13 +69,14 @@ def answer(
     popular: Callable[[Request], Lists] | None = None,
     *,
     only_past: bool = False,
+    reason: str = PLAIN_REASON,
 ) -> Recommendations:
     """Return `lists` (empty for unknown users) as recommendations, the unknown treated as `on_unknown` says.
 
     Where that is "raise", all users are known: the caller has seen to it before the work.
 
     `popular` makes the lists of the fallback; `popular_lists` unless given. `only_past` says that the lists hold what
-    users chose before, for reasons and shortfalls.
+    users chose before, for reasons and shortfalls; `reason` is why any other item is on a list.
     """
     one_of("on_unknown", on_unknown, OnUnknown)
     unknown = np.flatnonzero(~known)
@@ -89,7 +90,7 @@ def answer(
     n_past = _n_past(request, known) if only_past else None
     why_short = shortfalls(user_ids, request, lists, skipped, n_past)
     reason_of = partial(again_reasons, request) if only_past else None
-    return Recommendations(user_ids, lists, memory, why_short, fallback, reason_of=reason_of)
+    return Recommendations(user_ids, lists, memory, why_short, fallback, reason_of=reason_of, reason=reason)
 
 
 def popular_lists(memory: Memory, request: Request) -> Lists:

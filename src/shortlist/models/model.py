@@ -18,7 +18,7 @@ import numpy as np
 from shortlist import artifacts
 from shortlist.artifacts import State
 from shortlist.data.memory import Limits, Memory
-from shortlist.data.recommendations import Recommendations, SimilarItems
+from shortlist.data.recommendations import PLAIN_REASON, Recommendations, SimilarItems
 from shortlist.errors import (
     ArtifactError,
     DataError,
@@ -108,6 +108,10 @@ class Model(ABC):
         A model with similarities of its own writes this anew and names them in `own_measure`.
         """
         return self._similar_vectors(item_idx, k, "cosine")
+
+    def _reason(self) -> str:
+        """Return why an item is on a list of this model, in a sentence a person can read."""
+        return PLAIN_REASON
 
     # What a caller uses.
 
@@ -203,6 +207,13 @@ class Model(ABC):
         return self._rank(request.rows(known)).scatter(known, len(request))
 
     @final
+    def rank_folded(self, users: UserVectors, request: Request) -> Lists:
+        """Return the k best items for folded-in users, one row of the request each; an empty list for the unknown."""
+        self._require_fitted()
+        rows = np.flatnonzero(users.known)
+        return self._rank_vectors(users.take(rows), request.rows(rows)).scatter(rows, len(request))
+
+    @final
     def knows(self, user_idx: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Return bool[n]: whether the model has something to say about each user (−1: no)."""
         if self.known_users_.size == 0:
@@ -247,17 +258,26 @@ class Model(ABC):
                 require_folded(users.user_ids, users.known)
             nobody = np.full(users.user_ids.len(), -1, np.int32)
             request = self.memory_.request(nobody, k, limits, users.history)
-            rows = np.flatnonzero(users.known)
-            chosen = users.take(rows)
-            lists = self._rank_vectors(chosen, request.rows(rows)).scatter(rows, len(request))
-            return answer(self.memory_, users.user_ids, request, lists, users.known, on_unknown)
+            lists = self.rank_folded(users, request)
+            return answer(
+                self.memory_, users.user_ids, request, lists, users.known, on_unknown, reason=self._reason()
+            )
         user_ids = as_ids(users)
         request = self.memory_.request(self.memory_.users.index_of(user_ids), k, limits)
         known = self.knows(request.user_idx)
         if on_unknown == "raise":
             require_users(self.memory_, user_ids, request.user_idx, known)
         lists = self.rank(request)
-        return answer(self.memory_, user_ids, request, lists, known, on_unknown, only_past=self.only_past)
+        return answer(
+            self.memory_,
+            user_ids,
+            request,
+            lists,
+            known,
+            on_unknown,
+            only_past=self.only_past,
+            reason=self._reason(),
+        )
 
     @final
     def similar_items(

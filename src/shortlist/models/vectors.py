@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from shortlist.models.exact_search import pair_scores, search
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from shortlist.data.vocabulary import Ids
@@ -22,7 +24,8 @@ class UserVectors:
 
     vectors float32[n, d]; offsets float32[n], added to every score of the user; known bool[n]: false where there was
     nothing to make a vector from. `user_ids` and `history` are those of the people folded in. `space` names the fitted
-    model in whose space they lie; another one refuses them.
+    model in whose space they lie; another one refuses them. parts: the same people's vectors by the models that the
+    model is made of, by name.
     """
 
     vectors: NDArray[np.float32]
@@ -31,14 +34,14 @@ class UserVectors:
     user_ids: Ids
     history: History
     space: str
+    parts: Mapping[str, UserVectors] = field(default_factory=dict)
 
     def take(self, rows: NDArray[np.integer[Any]]) -> UserVectors:
         """Return the users at `rows` int[n]."""
         known, ids = self.known[rows], self.user_ids.gather(rows)
         vectors, offsets = self.vectors[rows], self.offsets[rows]
-        return replace(
-            self, vectors=vectors, offsets=offsets, known=known, user_ids=ids, history=self.history.take(rows)
-        )
+        history, parts = self.history.take(rows), {name: part.take(rows) for name, part in self.parts.items()}
+        return UserVectors(vectors, offsets, known, ids, history, self.space, parts)
 
 
 @runtime_checkable

@@ -308,6 +308,9 @@ class ContentBased(Model):
             "ContentBased compares items by the cosine of their features only; leave measure= out"
         )
 
+    def _reason(self) -> str:
+        return "its features are closest to those of what you like"
+
     def profile(self, user: Id) -> list[FeaturePart]:
         """Return what the model holds of a user's taste: the features that are not 0, largest absolute part first.
 

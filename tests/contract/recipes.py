@@ -64,6 +64,10 @@ def who_likes_something(world) -> set:
     return {event.user for event in world.events if world.positive(event)}
 
 
+def who_likes_something_or_has_a_country(world) -> set:
+    return who_likes_something(world) | {user for user, country in world.users or () if country is not None}
+
+
 def who_has_an_event(world) -> set:
     return {event.user for event in world.events}
 
@@ -164,6 +168,12 @@ def matrix_factorization(rng: np.random.Generator) -> Recipe:
     )
 
 
+# Of users without any country there is nothing to encode.
+WITH_COUNTRIES = (
+    ', user_features=data.user_features is not None and data.user_features.frame["country"].count() > 0'
+)
+
+
 def wals(rng: np.random.Generator) -> Recipe:
     arguments = {
         "dim": int(rng.integers(1, 6)),
@@ -171,19 +181,41 @@ def wals(rng: np.random.Generator) -> Recipe:
         "unobserved_weight": float(rng.choice([0.0, 0.1, 1.0])),
         "alpha": float(rng.choice([0.0, 2.0])),
         "unobserved": str(rng.choice(["all", "complement"])),
+        "item_weight_exponent": float(rng.choice([0.0, 0.5])),
+        "user_weight_exponent": float(rng.choice([0.0, 0.0, 1.0])),
     }
+    described = bool(rng.random() < 0.4)
     text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     return Recipe(
-        (f"model = sl.WALS({text})",),
+        (f"model = sl.WALS({text}{WITH_COUNTRIES if described else ''})",),
         ALL_KINDS,
-        who_likes_something,
+        who_likes_something_or_has_a_country if described else who_likes_something,
         liked_items,
         folds_in=strangers_who_like_something,
         has_vectors=True,
     )
 
 
+def blend(rng: np.random.Generator) -> Recipe:
+    """Return a blend of WALS or popularity, which list what they list for everybody they know, and up to two more."""
+    makers = [*[wals, popularity][int(rng.integers(2)) :], [wals, popularity, buy_again][rng.integers(3)]]
+    parts = {f"part_{n}": make(rng) for n, make in enumerate(makers[: 1 + int(rng.integers(3))])}
+    weights = {name: float(rng.choice([0.1, 1.0, 2.0])) for name in parts}
+    models = ", ".join(f"{name!r}: {part.lines[0].removeprefix('model = ')}" for name, part in parts.items())
+    folding = [part.folds_in for part in parts.values() if part.folds_in is not None]
+    return Recipe(
+        (f"model = sl.Blend({{{models}}}, weights={weights})",),
+        ALL_KINDS,
+        lambda world: set().union(*(part.knows(world) for part in parts.values())),
+        lambda world: set().union(*(part.lists(world) for part in parts.values())),
+        needs_times=any(part.needs_times for part in parts.values()),
+        folds_in=folding[0] if folding else None,
+        by_history=True,
+    )
+
+
 MODELS: dict[str, Callable[[np.random.Generator], Recipe]] = {
+    "Blend": blend,
     "BuyAgain": buy_again,
     "ContentBased": content_based,
     "MatrixFactorization": matrix_factorization,

@@ -67,6 +67,12 @@ WALS_KEYS = {
     "item_weight_exponent": "a like of an item that n people like weighs less, by n to minus this",
     "user_weight_exponent": "a like of a user with n likes weighs less, by n to minus this",
     "unobserved": '"all" or "complement": whether that weight is on what was liked too',
+    "solver": "exact | cg: a few cheaper steps an epoch",
+    "cg_steps": "cg: so many",
+    "user_features": "factorise these columns of the users too: true for all but text, or a list",
+    "item_features": "likewise of the items",
+    "feature_weight": "of a cell of these features, against 1 for what was liked",
+    "cold_items_like": "items nobody liked stand at the mean of those with the same label here",
     "n_epochs": "rounds of solving items, then users",
     "refit_epochs": "rounds when a fit starts from an earlier model",
     "init_std": "spread of the random start",
@@ -97,6 +103,7 @@ FACTORIZATION_KEYS = {
     "min_ratings": "items with fewer ratings are on no list",
 }
 FACTORIZATION_SHOWN = {"n_epochs": 6, "refit_epochs": 2, "learning_rate": 0.05, "tol": 0.001}
+FACTORIZATION_SHOWN |= {"cold_items_like": "genres"}
 NEAREST_KEYS = {
     "model": "whose best items are proposed",
     "k": "how many are proposed",

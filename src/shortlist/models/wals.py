@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from shortlist.errors import DataError
-from shortlist.models.fold_in import at_known_items, moved_to_items
+from shortlist.data.feature_encoder import FeatureEncoder
+from shortlist.errors import DataError, NonFiniteError, ParameterError
+from shortlist.models.fold_in import moved_to_items
+from shortlist.models.group_means import GroupMeans, Groups
 from shortlist.models.model import Model
+from shortlist.models.newcomers import new_items, new_users
 from shortlist.models.pair_weights import PairWeights, Weighting, require_usable
+from shortlist.models.side_features import (
+    Blocks,
+    Factors,
+    SideFeatures,
+    alternate,
+    feature_half_step,
+    half_step_with_features,
+)
 from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors
 from shortlist.models.warm_start import rows_at
-from shortlist.models.weighted_squares import Loss, Observed, Unobserved, half_step
+from shortlist.models.weighted_squares import Loss, Observed, Unobserved
 from shortlist.parameters import number, one_of, whole
 
 if TYPE_CHECKING:
@@ -21,8 +33,8 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from shortlist.data.dataset import Dataset
+    from shortlist.data.features import FeatureTable
     from shortlist.data.interactions import Interactions
-    from shortlist.data.memory import Memory
     from shortlist.data.vocabulary import Ids, Vocabulary
     from shortlist.models.fitting import Fitting
     from shortlist.stages import Lists, Request
@@ -64,13 +76,20 @@ class WALS(Model):
     - n_epochs >= 1: one epoch solves the items, then the users
     - solver: "exact" solves each row's system; "cg" takes `cg_steps` >= 1 steps of conjugate gradients from where the
       row is, which costs far less and never raises the objective, and comes to the same optimum over the epochs
+    - user_features, item_features: columns of the feature tables that are factorised beside the pairs, True for all
+      but free text, False for none; feature_weight w_f > 0: of each of their cells (`side_features` has the formulas).
+      Users and items with a feature are then known without a positive pair
+    - cold_items_like: a categorical or tags column; items of the catalogue without a vector get the mean vector of the
+      items with the same label, so that they are known and may be listed. They take no part in the fit
     - refit_epochs >= 1: as many epochs when `fit` starts from an earlier model
     - init_std > 0: user vectors start as normal numbers with this standard deviation over √dim
 
     An event is positive as the data declares (`positive_from`); a pair is when one of its events is. What is seen but
-    not positive counts as unobserved. Users and items without a positive pair have no vector and are unknown.
-    Fitted: `item_factors_` float32[n_items, dim], `user_factors_` float32[n_users, dim], `item_offsets_` (zeros). The
-    users are solved last, so folding in the events of a training user gives that user's vector.
+    not positive counts as unobserved. Users and items without a positive pair, and without one of the features above,
+    have no vector and are unknown. Fitted: `item_factors_` float32[n_items, dim], `user_factors_`
+    float32[n_users, dim], `item_offsets_` (zeros), `user_feature_factors_` and `item_feature_factors_`
+    float32[n_features, dim]. The users are solved last, so folding in the events and features of a training user gives
+    that user's vector (with "cg" nearly).
 
     Cost of an epoch: see `weighted_squares.half_step`. Memory: the factors, and 16 matrices of dim × dim.
     Raises `DataError` for data without a positive event.
@@ -83,6 +102,13 @@ class WALS(Model):
         "user_counts_",
         "item_counts_",
         "weight_scale_",
+        "solved_items_",
+        "user_feature_factors_",
+        "item_feature_factors_",
+        "user_encoding_",
+        "item_encoding_",
+        "group_labels_",
+        "group_factors_",
     )
 
     item_factors_: NDArray[np.float32]
@@ -91,6 +117,13 @@ class WALS(Model):
     user_counts_: NDArray[np.int64]
     item_counts_: NDArray[np.int64]
     weight_scale_: float
+    solved_items_: NDArray[np.bool_]
+    user_feature_factors_: NDArray[np.float32]
+    item_feature_factors_: NDArray[np.float32]
+    user_encoding_: dict[str, Any] | None
+    item_encoding_: dict[str, Any] | None
+    group_labels_: list[str]
+    group_factors_: NDArray[np.float32]
 
     def __init__(
         self,
@@ -109,6 +142,10 @@ class WALS(Model):
         init_std: float = 0.1,
         solver: Solver = "exact",
         cg_steps: int = 2,
+        user_features: bool | Sequence[str] = False,
+        item_features: bool | Sequence[str] = False,
+        feature_weight: float = 1.0,
+        cold_items_like: str | None = None,
     ) -> None:
         self.dim = whole("dim", dim, least=1)
         self.unobserved_weight = number("unobserved_weight", unobserved_weight)
@@ -125,6 +162,12 @@ class WALS(Model):
         self.init_std = number("init_std", init_std, above_zero=True)
         self.solver = one_of("solver", solver, Solver)
         self.cg_steps = whole("cg_steps", cg_steps, least=1)
+        self.user_features = _columns("user_features", user_features)
+        self.item_features = _columns("item_features", item_features)
+        self.feature_weight = number("feature_weight", feature_weight, above_zero=True)
+        self.cold_items_like = cold_items_like
+        if not isinstance(cold_items_like, str | None):
+            raise ParameterError(f"cold_items_like must name a column or be None, got {cold_items_like!r}")
 
     @property
     def loss(self) -> Loss:
@@ -139,61 +182,98 @@ class WALS(Model):
         values = _positive_values(dataset.interactions)
         if values.nnz == 0:
             raise DataError(_no_positives(dataset))
-        self.user_counts_ = np.diff(values.indptr).astype(np.int64)
-        self.item_counts_ = np.bincount(values.indices, minlength=values.shape[1])
-        self.weight_scale_ = self._weighting.scale(self.user_counts_, self.item_counts_, values)
-        counts = self.user_counts_, self.item_counts_
-        by_user = Observed.of(self._weights(values, *counts, dataset.users, dataset.items))
-        by_item = by_user.transposed()
-        self.known_users_ = self.user_counts_ > 0
-        self.known_items_ = self.listed_items_ = self.item_counts_ > 0
-        self.item_offsets_ = np.zeros(len(self.known_items_), np.float32)
-        self.user_factors_ = self._random_users(fitting.rng)
-        self.item_factors_ = np.zeros((len(self.known_items_), self.dim), np.float32)
+        blocks, groups_of = self._blocks(values, dataset), self._groups(dataset)
+        self.item_offsets_ = np.zeros(len(self.solved_items_), np.float32)
+        factors = Factors(
+            self._random_users(fitting.rng),
+            np.zeros((len(self.solved_items_), self.dim), np.float32),
+            *(_no_vectors(features, self.dim) for features in (blocks.of_users, blocks.of_items)),
+        )
         n_epochs = self.n_epochs
         if fitting.start is not None:
             n_epochs = self.refit_epochs
-            self._take_over(fitting.start, dataset)
+            self._take_over(fitting.start, dataset, blocks, factors)
         for epoch in range(1, n_epochs + 1):
-            self._solve_epoch(by_item, by_user)
+            try:
+                alternate(blocks, factors, self.loss, self.cg_steps if self.solver == "cg" else None)
+            except NonFiniteError as error:
+                raise NonFiniteError(f"epoch {epoch} of {n_epochs}: {error}") from error
+            self._publish(factors, groups_of)
             self._epoch_ended(fitting, epoch, n_epochs)
 
-    def _solve_epoch(self, by_item: Observed, by_user: Observed) -> None:
-        steps = self.cg_steps if self.solver == "cg" else None
-        self.item_factors_ = half_step(
-            by_item,
-            self.user_factors_,
-            self.loss,
-            row="item at position",
-            start=self.item_factors_,
-            cg_steps=steps,
-        )
-        self.user_factors_ = half_step(
-            by_user,
-            self.item_factors_,
-            self.loss,
-            row="user at position",
-            start=self.user_factors_,
-            cg_steps=steps,
-        )
+    def _blocks(self, values: sparse.csr_array, dataset: Dataset) -> Blocks:
+        """Return what is factorised, and set what is known of it before the first epoch."""
+        self.user_counts_ = np.diff(values.indptr).astype(np.int64)
+        self.item_counts_ = np.bincount(values.indices, minlength=values.shape[1])
+        self.weight_scale_ = self._weighting.scale(self.user_counts_, self.item_counts_, values)
+        self.user_encoding_ = _encoding(dataset.user_features, self.user_features, "user")
+        self.item_encoding_ = _encoding(dataset.item_features, self.item_features, "item")
+        of_users = self._side_features(self.user_encoding_, dataset.user_features)
+        of_items = self._side_features(self.item_encoding_, dataset.item_features)
+        self.known_users_ = _known(self.user_counts_, of_users)
+        self.solved_items_ = _known(self.item_counts_, of_items)
+        counts = self.user_counts_, self.item_counts_
+        pairs = Observed.of(self._weights(values, *counts, dataset.users, dataset.items))
+        by_user = replace(pairs, n_columns=int(self.solved_items_.sum()))
+        by_item = replace(pairs.transposed(), n_columns=int(self.known_users_.sum()))
+        return Blocks(by_user, by_item, of_users, of_items)
+
+    def _side_features(
+        self, encoding: dict[str, Any] | None, table: FeatureTable | None
+    ) -> SideFeatures | None:
+        """Return the features in a `table` of users or items; None where the model has none of that side."""
+        if encoding is None:
+            return None
+        encoder = FeatureEncoder.from_values(encoding)
+        if table is None:
+            raise DataError(f"these have no features, which the model needs: {', '.join(encoder.kinds)}")
+        return SideFeatures(encoder.transform(table), self.feature_weight)
+
+    def _groups(self, dataset: Dataset) -> Groups | None:
+        """Return who is like whom, where items without a vector are to get one."""
+        if self.cold_items_like is None:
+            return None
+        if dataset.item_features is None:
+            raise DataError(
+                f"this data has no item features, so no {self.cold_items_like!r} for cold_items_like"
+            )
+        return Groups.of(dataset.item_features, self.cold_items_like)
+
+    def _publish(self, factors: Factors, groups: Groups | None) -> None:
+        """Set the fitted attributes, items without a vector of their own at the mean of what is like them."""
+        self.user_factors_, self.item_factors_ = factors.users, factors.items
+        self.user_feature_factors_, self.item_feature_factors_ = factors.user_features, factors.item_features
+        self.group_labels_, self.group_factors_ = [], np.zeros((0, self.dim), np.float32)
+        self.known_items_ = self.listed_items_ = self.solved_items_
+        if groups is None:
+            return
+        means = groups.means(factors.items, self.item_counts_ > 0)
+        vectors, has_group = means.vectors_of(groups)
+        self.item_factors_ = np.where(self.solved_items_[:, None], factors.items, vectors)
+        self.known_items_ = self.listed_items_ = self.solved_items_ | has_group
+        self.group_labels_, self.group_factors_ = means.labels, means.vectors
 
     def _random_users(self, rng: np.random.Generator) -> NDArray[np.float32]:
         users = rng.standard_normal((len(self.known_users_), self.dim), np.float32)
         users *= np.float32(self.init_std / np.sqrt(self.dim)) * self.known_users_[:, None]
         return users
 
-    def _take_over(self, start: WALS, dataset: Dataset) -> None:
-        """Put the users at their vectors in `start`; new ones where their events with items it knows put them."""
+    def _take_over(self, start: WALS, dataset: Dataset, blocks: Blocks, factors: Factors) -> None:
+        """Put the users at their vectors in `start`; new ones where what they did with items it knows puts them."""
         old, has_vector = rows_at(start.user_factors_, start.known_users_, start.memory_.users, dataset.users)
         new = self.known_users_ & ~has_vector
         newcomers = dataset.with_interactions(dataset.interactions.where(new[dataset.interactions.user_idx]))
-        folded, known = start._folded(moved_to_items(newcomers, start.memory_), dataset.users)
-        for vectors, taken in ((folded, known), (old, has_vector & self.known_users_)):
-            self.user_factors_[taken] = vectors[taken]
-        # Exact steps do not look at where the items were, conjugate gradients begin there.
-        self.item_factors_, _ = rows_at(
-            start.item_factors_, start.known_items_, start.memory_.items, dataset.items
+        log = moved_to_items(newcomers, start.memory_)
+        folded, known = start._folded(log, dataset.users, dataset.user_features)
+        for vectors, taken in ((folded, known & new), (old, has_vector & self.known_users_)):
+            factors.users[taken] = vectors[taken]
+        # Exact steps do not look at where the items were; conjugate gradients and the features begin there.
+        factors.items, has_vector = rows_at(
+            start.item_factors_, start.solved_items_, start.memory_.items, dataset.items
         )
+        if blocks.of_items is not None:
+            features = blocks.of_items.where(has_vector)
+            factors.item_features = feature_half_step(features, factors.items, self.loss, feature="item")
 
     def _weights(
         self,
@@ -212,44 +292,108 @@ class WALS(Model):
         """Return vectors float32[n, dim] and offsets float32[n] (zeros) of known users (positions ≥ 0)."""
         return self.user_factors_[user_idx], np.zeros(user_idx.size, np.float32)
 
-    def fold_in_users(self, events: Dataset) -> UserVectors:
-        """Return vectors of the users of `events` from their positive events there, the items staying as they are.
+    def fold_in_users(
+        self, events: Dataset | None = None, *, features: FeatureTable | None = None
+    ) -> UserVectors:
+        """Return vectors of people from their positive events and their features, the items staying as they are.
 
-        One exact half-step: for a user of the training data with the same events it gives their own vector. Items
-        are matched by id, and those that the model has no vector for say nothing; a user with no other is unknown.
-        The model is not changed; user ids are those of `events` and need not be new. Raises `DataError` unless the
-        values mean what they did in training, `ParameterError` where reg is 0 and a user's events leave the vector
-        open.
+        - events: theirs. Items are matched by id, and those that the fit had no vector for say nothing
+        - features: of a model fitted with `user_features`, in a table of the same columns; those of `events` where
+          None. A person without a feature is one of whom none is known
+
+        The people are all users of `events` and of `features`; ids need not be new. One exact half-step: for a user of
+        the training data with the same events and features it gives their own vector (near it with solver="cg").
+        Someone without positive events and features is unknown. The model is not changed. Raises `DataError` unless
+        values and columns mean what they did in training, `ParameterError` where reg is 0 and the events leave the
+        vector open, and for features of a model that was fitted without.
         """
         self._require_fitted()
-        log = at_known_items(events, self.memory_)
-        vectors, known = self._folded(log, events.users)
+        if features is not None and self.user_encoding_ is None:
+            raise ParameterError("this model was fitted without user_features: leave features out")
+        people = new_users(events, features, self.memory_)
+        vectors, known = self._folded(people.log, people.ids, people.table)
         offsets = np.zeros(len(vectors), np.float32)
-        return UserVectors(vectors, offsets, known, events.users.ids, log.history(), self.space)
+        return UserVectors(vectors, offsets, known, people.ids.ids, people.log.history(), self.space)
 
-    def _folded(self, log: Interactions, users: Vocabulary) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def _folded(
+        self, log: Interactions, users: Vocabulary, table: FeatureTable | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return vectors float32[n_users, dim] from events at this model's items, and bool[n_users]: who has one."""
-        values = _positive_values(log.where(self.known_items_[log.item_idx]))
+        values = _positive_values(log.where(self.solved_items_[log.item_idx]))
         counts = np.diff(values.indptr), self.item_counts_
         weights = self._weights(values, *counts, users, self.memory_.items)
-        observed = replace(Observed.of(weights), n_columns=int(self.known_items_.sum()))
-        vectors = half_step(observed, self.item_factors_, self.loss, row="user at position")
-        return vectors, np.diff(weights.indptr) > 0
+        observed = replace(Observed.of(weights), n_columns=int(self.solved_items_.sum()))
+        features = None if table is None else self._side_features(self.user_encoding_, table)
+        vectors = half_step_with_features(
+            observed,
+            self._solved_item_factors,
+            self.loss,
+            features,
+            self.user_feature_factors_,
+            row="user at position",
+        )
+        return vectors, _known(counts[0], features)
 
-    def fold_in_items(self, events: Dataset) -> ItemVectors:
-        """Return vectors of the items of `events` from their positive events there, the users staying as they are.
+    @property
+    def _solved_item_factors(self) -> NDArray[np.float32]:
+        """Return the item vectors that are of the objective, zeros for the others."""
+        if self.cold_items_like is None:
+            return self.item_factors_
+        return self.item_factors_ * self.solved_items_[:, None]
+
+    def fold_in_items(
+        self, events: Dataset | None = None, *, features: FeatureTable | None = None
+    ) -> ItemVectors:
+        """Return vectors of items from their positive events and their features, the users staying as they are.
 
         The mirror of `fold_in_users`: users are matched by id, and the vector of an item is comparable with
         `item_factors_`. An item of the training data gets what one more item half-step would give it.
         """
         self._require_fitted()
-        log = _at_known_users(events, self.memory_)
-        values = _positive_values(log.where(self.known_users_[log.user_idx]))
+        if features is not None and self.item_encoding_ is None:
+            raise ParameterError("this model was fitted without item_features: leave features out")
+        items = new_items(events, features, self.memory_)
+        values = _positive_values(items.log.where(self.known_users_[items.log.user_idx]))
         counts = self.user_counts_, np.bincount(values.indices, minlength=values.shape[1])
-        weights = self._weights(values, *counts, self.memory_.users, events.items).T.tocsr()
+        weights = self._weights(values, *counts, self.memory_.users, items.ids).T.tocsr()
         observed = replace(Observed.of(weights), n_columns=int(self.known_users_.sum()))
-        vectors = half_step(observed, self.user_factors_, self.loss, row="item at position")
-        return ItemVectors(vectors, np.diff(weights.indptr) > 0, events.items.ids)
+        side = None if items.table is None else self._side_features(self.item_encoding_, items.table)
+        vectors = half_step_with_features(
+            observed,
+            self.user_factors_,
+            self.loss,
+            side,
+            self.item_feature_factors_,
+            row="item at position",
+        )
+        return ItemVectors(vectors, _known(counts[1], side), items.ids.ids)
+
+    def item_vectors_like(
+        self, column: str, items: FeatureTable, *, catalogue: FeatureTable | None = None
+    ) -> ItemVectors:
+        """Return for each row of `items` the mean vector of the model's items with its category, maker or tags.
+
+        - column: categorical or tags. With several tags: the mean of the tags' means
+        - catalogue: the features of the model's items, matched by id; not needed for the column `cold_items_like`,
+          whose means the model keeps
+
+        Only items with a positive pair count in a mean. A user's score of such a vector is the mean of their scores of
+        those items. A row whose labels none of them has is unknown and zero.
+        Raises `ParameterError` for a column that is neither kind, or without a catalogue where one is needed.
+        """
+        self._require_fitted()
+        if catalogue is not None:
+            own = Groups.of(catalogue.align(self.memory_.items), column)
+            means = own.means(self.item_factors_, self.item_counts_ > 0)
+        elif column == self.cold_items_like:
+            means = GroupMeans(self.group_labels_, self.group_factors_)
+        else:
+            raise ParameterError(
+                f"this model keeps no means of {column!r}: give catalogue, the features of the items that it was "
+                f"fitted on, or fit with cold_items_like={column!r}"
+            )
+        vectors, known = means.vectors_of(Groups.of(items, column))
+        return ItemVectors(vectors, known, items.frame["id"])
 
     def _rank(self, request: Request) -> Lists:
         vectors, offsets = self.user_vectors(request.user_idx)
@@ -270,14 +414,44 @@ def _positive_values(log: Interactions) -> sparse.csr_array:
     return log.where(log.positive).matrix("sum" if log.feedback.kind == "events" else "last")
 
 
-def _at_known_users(events: Dataset, memory: Memory) -> Interactions:
-    """Return the events with `user_idx` in the vocabulary of `memory`, those of other users left out."""
-    if events.feedback.kind != memory.feedback.kind:
+def _columns(name: str, chosen: bool | Sequence[str]) -> bool | list[str]:
+    if isinstance(chosen, bool):
+        return chosen
+    if not isinstance(chosen, Sequence) or isinstance(chosen, str) or not chosen:
+        raise ParameterError(f"{name} must be True, False or a list of columns, got {chosen!r}")
+    if not all(isinstance(column, str) for column in chosen):
+        raise ParameterError(f"{name} must be names of columns, got {list(chosen)!r}")
+    return list(chosen)
+
+
+def _encoding(table: FeatureTable | None, chosen: bool | Sequence[str], what: str) -> dict[str, Any] | None:
+    """Return the encoder of the chosen columns as plain values, None where none are."""
+    if chosen is False:
+        return None
+    if table is None:
         raise DataError(
-            f"these events are {events.feedback.kind}, the model was fitted on {memory.feedback.kind}"
+            f"this data has no {what} features: leave {what}_features out, or read them with the data"
         )
-    position = memory.users.index_of(events.users.ids)[events.interactions.user_idx]
-    return replace(events.interactions, user_idx=position, n_users=len(memory.users)).where(position >= 0)
+    if chosen is True:
+        # Free text has as many features as words; who wants them names the column.
+        chosen = [name for name, kind in table.kinds.items() if kind != "text"]
+    encoder = FeatureEncoder.fit(table, chosen)
+    if not encoder.names:
+        raise DataError(
+            f"the {what} features hold nothing to encode in {chosen}; name another column in {what}_features "
+            f"({', '.join(table.kinds) or 'there is none'})"
+        )
+    return encoder.to_values()
+
+
+def _known(counts: NDArray[np.integer[Any]], features: SideFeatures | None) -> NDArray[np.bool_]:
+    """Return bool[n]: who has a positive pair or a feature."""
+    has_pair: NDArray[np.bool_] = counts > 0
+    return has_pair if features is None else has_pair | features.described
+
+
+def _no_vectors(features: SideFeatures | None, dim: int) -> NDArray[np.float32]:
+    return np.zeros((0 if features is None else features.n_features, dim), np.float32)
 
 
 def _no_positives(dataset: Dataset) -> str:

@@ -9,7 +9,7 @@ from oracles import blend as oracle
 
 import shortlist as sl
 from shortlist.errors import ArtifactError, DataError, NotFittedError, ParameterError
-from shortlist.models import blended_lists
+from shortlist.models import blended_lists, scores_by_request
 from shortlist.models.blend_weights import Judged, best_shares, parts
 from shortlist.models.model import Model
 from shortlist.models.score_rows import rank_rows, score_rows
@@ -218,7 +218,10 @@ def test_a_pair_scored_by_lists_has_the_bits_of_score(monkeypatch):
     data = planted()
     blend = two(TWO).fit(data, rng=0)
     wanted = blend.recommend(range(120), 9).frame
-    monkeypatch.setattr(blended_lists.Voice, "_remembered", np.zeros(120, bool))
+    monkeypatch.setattr(
+        scores_by_request, "_remembered", lambda model, request, people: np.zeros(len(request), bool)
+    )
+    monkeypatch.setattr(scores_by_request, "_BLOCK_ENTRIES", 200)
     monkeypatch.setattr(blended_lists, "_FIRST_DEPTH", 2)
     assert blend.recommend(range(120), 9).frame.equals(wanted)
 

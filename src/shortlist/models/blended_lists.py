@@ -9,12 +9,13 @@ cannot hide an item.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shortlist.models.scores_by_request import lists_of, scores_by_request
 from shortlist.stages import Eligible, Lists, distinct, offsets
 
 if TYPE_CHECKING:
@@ -29,9 +30,8 @@ if TYPE_CHECKING:
 _FIRST_DEPTH = 100
 _DEPTH_PER_ITEM = 2
 _DEEPER = 4
-# Entries of all lists of one block of people, and of the masks that single pairs are scored by.
+# Entries of all lists of one block of people.
 _BLOCK_ENTRIES = 1 << 19
-_MASK_ENTRIES = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,21 +48,11 @@ class Voice:
 
     def lists(self, rows: NDArray[np.int64], k: int, eligible: Eligible) -> Lists:
         """Return the model's k best items for the people at `rows`, within `eligible`, which has their rows."""
-        user_idx, history = self.request.user_idx[rows], self.request.history.take(rows)
-        part = replace(self.request, user_idx=user_idx, history=history, eligible=eligible, k=k)
-        if self.people is None:
-            return self.model.rank(part)
-        return self.model.rank_folded(self.people.take(rows), part)
+        return lists_of(self.model, self.request, rows, k, eligible, self.people)
 
     def scores(self, row: NDArray[np.int64], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return float32[m]: the score of each pair (row of the request, item), the same bits as in `lists`."""
-        out = np.zeros(row.size, np.float32)
-        spoken = self._known[row] & self.model.listed_items_[item_idx]
-        plain = np.flatnonzero(spoken & self._remembered[row])
-        out[plain] = self.model.score_pairs(self.request.user_idx[row[plain]], item_idx[plain])
-        others = np.flatnonzero(spoken & ~self._remembered[row])
-        out[others] = self._scores_by_lists(row[others], item_idx[others])
-        return out
+        return scores_by_request(self.model, self.request, row, item_idx, self.people)
 
     def unit(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return float64[n]: what the scores of the people at `rows` are divided by, whatever they may be shown.
@@ -81,34 +71,6 @@ class Voice:
         new = Eligible.of(item_rule.size, self.request.history, exclude_seen=not self.model.only_past)
         same = np.array_equal(mine.ptr, new.ptr) and np.array_equal(mine.item_idx, new.item_idx)
         return bool(item_rule.any()) or not same
-
-    @cached_property
-    def _known(self) -> NDArray[np.bool_]:
-        return self.model.knows(self.request.user_idx) if self.people is None else self.people.known
-
-    @cached_property
-    def _remembered(self) -> NDArray[np.bool_]:
-        """Return bool[n]: whose history in the request is the one that the model remembers."""
-        if self.people is not None:
-            return np.zeros(len(self.request), bool)
-        of_memory, user = self.model.memory_.history.ptr, np.maximum(self.request.user_idx, 0)
-        same: NDArray[np.bool_] = np.diff(self.request.history.ptr) == of_memory[user + 1] - of_memory[user]
-        return same
-
-    def _scores_by_lists(self, row: NDArray[np.int64], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the scores of pairs by lists that hold nothing else: the one way that goes by any history."""
-        out = np.zeros(row.size, np.float32)
-        n_items = self.model.listed_items_.size
-        people, place = np.unique(row, return_inverse=True)
-        size = max(1, _MASK_ENTRIES // max(n_items, 1))
-        for start in range(0, people.size, size):
-            pairs = np.flatnonzero((place >= start) & (place < start + size))
-            block = people[start : start + size]
-            local = place[pairs] - start
-            k = int(np.bincount(local, minlength=1).max(initial=0))
-            lists = self.lists(block, k, _only(local, item_idx[pairs], block.size, n_items))
-            out[pairs] = _found(lists, local, item_idx[pairs], n_items)
-        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,23 +195,3 @@ def _end_of_each(lists: Lists, depth: int) -> NDArray[np.float64]:
     ends = np.zeros(len(lists))
     ends[full] = np.maximum(lists.score[lists.ptr[full + 1] - 1], 0)
     return ends
-
-
-def _only(local: NDArray[np.int64], item_idx: NDArray[np.int32], n: int, n_items: int) -> Eligible:
-    """Return rules by which each of `n` people may be shown the items of their pairs and nothing else."""
-    forbidden = np.ones((n, n_items), bool)
-    forbidden[local, item_idx] = False
-    item = np.nonzero(forbidden)[1].astype(np.int32)
-    ptr = offsets(forbidden.sum(axis=1))
-    return Eligible(("not asked for",), np.zeros(n_items, np.int8), ptr, item, np.ones(item.size, np.int8))
-
-
-def _found(
-    lists: Lists, local: NDArray[np.int64], item_idx: NDArray[np.int32], n_items: int
-) -> NDArray[np.float32]:
-    """Return the score that each pair has on the lists, 0 where it is not on them."""
-    key, wanted = lists.row * n_items + lists.item_idx, local * n_items + item_idx
-    order = np.argsort(key)
-    at = np.append(order, order.size)[np.searchsorted(key, wanted, sorter=order)]
-    is_there = np.append(key, -1)[at] == wanted
-    return np.where(is_there, np.append(lists.score, np.float32(0))[at], np.float32(0))

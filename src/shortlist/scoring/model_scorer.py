@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shortlist.models.model_stage import ModelStage
-from shortlist.stages import Eligible
+from shortlist.models.scores_by_request import scores_by_request
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,27 +37,9 @@ class ModelScorer(ModelStage):
         return self.knows(request)[candidates.row] & self.model.listed_items_[candidates.item_idx]
 
     def score(self, request: Request, candidates: Candidates) -> NDArray[np.float32]:
-        """Return float32[m]; 0 for candidates that are removed already."""
+        """Return float32[m], by the histories of the request; 0 for candidates that are removed already."""
         out = np.zeros(candidates.item_idx.size, np.float32)
         kept = np.flatnonzero(candidates.kept)
         row, item_idx = candidates.row[kept], candidates.item_idx[kept]
-        if self.model.only_past:
-            out[kept] = self._scores_of_past(request, row, item_idx)
-        else:
-            out[kept] = self.model.score_pairs(request.user_idx[row], item_idx)
+        out[kept] = scores_by_request(self.model, request, row, item_idx)
         return out
-
-    def _scores_of_past(
-        self, request: Request, row: NDArray[np.int64], item_idx: NDArray[np.int32]
-    ) -> NDArray[np.float32]:
-        """Return float32[m] from the request's own history: the training events may go beyond its `now`."""
-        n_items = self.model.known_items_.size
-        all_allowed = Eligible.of(n_items, request.history, exclude_seen=False)
-        past = self.model.rank(replace(request, k=n_items, eligible=all_allowed))
-        key, wanted = past.row * n_items + past.item_idx, row * n_items + item_idx
-        order = np.argsort(key)
-        at = np.searchsorted(key, wanted, sorter=order)
-        # One place more, for what is not of the past.
-        found = np.append(order, order.size)[at]
-        is_past = np.append(key, -1)[found] == wanted
-        return np.where(is_past, np.append(past.score, np.float32(0))[found], np.float32(0))

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from shortlist.models.blend import Blend as Blend
     from shortlist.models.buy_again import BuyAgain as BuyAgain
     from shortlist.models.content_based import ContentBased as ContentBased
+    from shortlist.models.ease import EASE as EASE
     from shortlist.models.fitting import Epoch as Epoch
     from shortlist.models.matrix_factorization import MatrixFactorization as MatrixFactorization
     from shortlist.models.model import Model as Model
     from shortlist.models.popularity import Popularity as Popularity
+    from shortlist.models.pure_svd import PureSVD as PureSVD
     from shortlist.models.vectors import EmbeddingModel as EmbeddingModel
     from shortlist.models.vectors import UserVectors as UserVectors
     from shortlist.models.wals import WALS as WALS
@@ -57,6 +59,7 @@ _HOME = {
     "Candidates": "shortlist.stages",
     "ContentBased": "shortlist.models.content_based",
     "Dataset": "shortlist.data.dataset",
+    "EASE": "shortlist.models.ease",
     "EmbeddingModel": "shortlist.models.vectors",
     "Epoch": "shortlist.models.fitting",
     "FeatureEncoder": "shortlist.data.feature_encoder",
@@ -72,6 +75,7 @@ _HOME = {
     "Pipeline": "shortlist.pipeline",
     "Popular": "shortlist.retrieval.popular",
     "Popularity": "shortlist.models.popularity",
+    "PureSVD": "shortlist.models.pure_svd",
     "Query": "shortlist.data.sql",
     "Recommendations": "shortlist.data.recommendations",
     "RelatedToRecent": "shortlist.retrieval.related",

@@ -18,8 +18,10 @@ MODELS = {
     "Blend": "shortlist.models.blend:Blend",
     "BuyAgain": "shortlist.models.buy_again:BuyAgain",
     "ContentBased": "shortlist.models.content_based:ContentBased",
+    "EASE": "shortlist.models.ease:EASE",
     "MatrixFactorization": "shortlist.models.matrix_factorization:MatrixFactorization",
     "Popularity": "shortlist.models.popularity:Popularity",
+    "PureSVD": "shortlist.models.pure_svd:PureSVD",
     "WALS": "shortlist.models.wals:WALS",
 }
 SOURCES = {

@@ -155,6 +155,19 @@ def content_based(rng: np.random.Generator) -> Recipe:
     )
 
 
+def ease(rng: np.random.Generator) -> Recipe:
+    reg, precision = float(rng.choice([0.5, 50.0])), str(rng.choice(["single", "double"]))
+    return Recipe(
+        (f"model = sl.EASE({reg}, precision={precision!r})",),
+        ALL_KINDS,
+        who_likes_something,
+        liked_items,
+        folds_in=strangers_who_like_something,
+        has_similarities=True,
+        by_history=True,
+    )
+
+
 def matrix_factorization(rng: np.random.Generator) -> Recipe:
     solver, least = rng.choice(["als", "als", "sgd", "adam"]), int(rng.integers(1, 4))
     arguments = f"dim={rng.integers(1, 6)}, solver={str(solver)!r}, n_epochs={rng.integers(0, 3)}, min_ratings={least}"
@@ -172,6 +185,20 @@ def matrix_factorization(rng: np.random.Generator) -> Recipe:
 WITH_COUNTRIES = (
     ', user_features=data.user_features is not None and data.user_features.frame["country"].count() > 0'
 )
+
+
+def pure_svd(rng: np.random.Generator) -> Recipe:
+    """Return a model with more directions than the smallest data has: everybody has a vector."""
+    text = f"dim={rng.integers(12, 20)}, item_exponent={rng.choice([0.5, 1.0])}"
+    return Recipe(
+        (f"model = sl.PureSVD({text})",),
+        ALL_KINDS,
+        who_likes_something,
+        liked_items,
+        folds_in=strangers_who_like_something,
+        has_vectors=True,
+        by_history=True,
+    )
 
 
 def wals(rng: np.random.Generator) -> Recipe:
@@ -202,14 +229,15 @@ def blend(rng: np.random.Generator) -> Recipe:
     parts = {f"part_{n}": make(rng) for n, make in enumerate(makers[: 1 + int(rng.integers(3))])}
     weights = {name: float(rng.choice([0.1, 1.0, 2.0])) for name in parts}
     models = ", ".join(f"{name!r}: {part.lines[0].removeprefix('model = ')}" for name, part in parts.items())
-    folding = [part.folds_in for part in parts.values() if part.folds_in is not None]
+    # Where a part cannot fold people in, they are listed what the others list.
+    folding = [part.folds_in for part in parts.values()]
     return Recipe(
         (f"model = sl.Blend({{{models}}}, weights={weights})",),
         ALL_KINDS,
         lambda world: set().union(*(part.knows(world) for part in parts.values())),
         lambda world: set().union(*(part.lists(world) for part in parts.values())),
         needs_times=any(part.needs_times for part in parts.values()),
-        folds_in=folding[0] if folding else None,
+        folds_in=None if None in folding else folding[0],
         by_history=True,
     )
 
@@ -218,8 +246,10 @@ MODELS: dict[str, Callable[[np.random.Generator], Recipe]] = {
     "Blend": blend,
     "BuyAgain": buy_again,
     "ContentBased": content_based,
+    "EASE": ease,
     "MatrixFactorization": matrix_factorization,
     "Popularity": popularity,
+    "PureSVD": pure_svd,
     "WALS": wals,
 }
 

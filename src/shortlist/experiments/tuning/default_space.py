@@ -28,6 +28,13 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
     "ContentBased": {
         "measure": Choices(("cosine", "dot")),
     },
+    "EASE": {
+        "reg": Range(10.0, 2000.0, log=True),
+    },
+    "PureSVD": {
+        "dim": Range(4, 256, log=True, whole=True),
+        "item_exponent": Range(0.0, 1.2),
+    },
     "WALS": {
         "unobserved_weight": Range(1e-3, 3.0, log=True),
         "reg": Range(1e-4, 1.0, log=True),

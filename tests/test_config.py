@@ -12,7 +12,7 @@ import pytest
 
 import shortlist as sl
 from shortlist import config, registry
-from shortlist.config.arguments import arguments, parameter_types, takes_model
+from shortlist.config.arguments import arguments, parameter_types, takes_model, takes_models
 from shortlist.config.place import Place
 from shortlist.config.values import UnsuitableError, can_hold, convert, describe
 from shortlist.data import split
@@ -55,11 +55,15 @@ def test_a_file_can_set_every_parameter_of_every_class(name: str) -> None:
     assert list(parameter_types(cls)) == list(parameters)
     model = sl.Popularity()
     defaults = {key: p.default for key, p in parameters.items() if p.default not in (p.empty, None)}
-    models = {key: "m" for key, hint in parameter_types(cls).items() if takes_model(hint)}
-    found = arguments(Place(HERE), defaults | models, cls, models={"m": model})
-    assert found == defaults | dict.fromkeys(models, model)
+    hints = parameter_types(cls)
+    one = {key: "m" for key, hint in hints.items() if takes_model(hint) and not takes_models(hint)}
+    several = {key: ["m"] for key, hint in hints.items() if takes_models(hint)}
+    found = arguments(Place(HERE), defaults | one | several, cls, models={"m": model})
+    assert found == defaults | dict.fromkeys(one, model) | {key: {"m": model} for key in several}
     built = cls(**found)
-    assert built.params() == cls(**dict.fromkeys(models, model)).params()
+    assert (
+        built.params() == cls(**dict.fromkeys(one, model), **{key: {"m": model} for key in several}).params()
+    )
 
 
 @pytest.mark.parametrize("name", registry.CLASSES)
@@ -345,7 +349,7 @@ def test_what_is_wrong_with_the_data_stays_a_data_error(written) -> None:
             "scale: needs a list of 2: a number, a number",
         ),
         ((DATA, "[models]\nm = 3\n"), "[models.m]: it is a table"),
-        ((DATA, "[models.m]\n"), '[models.m]: needs type = "BuyAgain" | "MatrixFactorization" | '),
+        ((DATA, "[models.m]\n"), '[models.m]: needs type = "Blend" | "BuyAgain" | '),
         (
             (DATA, '[models.m]\ntype = "Wals"\n'),
             "type: no type of model is called 'Wals'. Did you mean 'WALS'?",

@@ -152,6 +152,6 @@ def named(place: Place, value: object, table: Mapping[str, Any], what: str) -> A
 
 
 def _spelled(name: str, hint: Any, models: Mapping[str, Model]) -> str:
-    if not takes_model(hint):
-        return f"the key {name}"
-    return f"{name} = {'a list' if takes_models(hint) else 'one'} of the models: {listed(models)}"
+    if takes_models(hint):
+        return f"{name} = a list of names of models"
+    return f"{name} = one of the models: {listed(models)}" if takes_model(hint) else f"the key {name}"

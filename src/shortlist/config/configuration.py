@@ -185,7 +185,8 @@ def _models(file: Path, top: Mapping[str, Any]) -> dict[str, Model]:
     if not entries:
         raise Place(file).error("there is no model; write a table [models.NAME] with type = a class")
     built: dict[str, Model] = {}
-    for name in entries:
+    # Those of their own first: what is said of the others names them.
+    for name in sorted(entries, key=lambda name: isinstance(entries[name], dict) and WITHIN in entries[name]):
         _add_model(file, entries, (name,), built)
     return {name: built[name] for name in entries}
 
@@ -235,8 +236,8 @@ def _single_model(
     others = [name for name, model in models.items() if model is not baseline and id(model) not in within]
     if len(others) != 1:
         raise Place(file).error(
-            "without [[sources]] there is one model besides the baseline and those that others are made of, here there "
-            f"are: {listed(others)}"
+            f"without [[sources]] there is one model besides the baseline, here there are: {listed(others)}. "
+            "A Blend can make one of several"
         )
     return models[others[0]]
 

@@ -63,7 +63,7 @@ class Parts:
     def parts(self) -> tuple[Part, ...]:
         """Return the parts: models, sources, scorer, adjustments."""
         if self.names is None and isinstance(self.recommender, Model):
-            return tuple(_parts_of("", self.recommender))
+            return _parts_of(self.recommender)
         stages = [Part(f"{place}.", stage) for place, stage in self._stages().items()]
         return (*(Part(f"models.{name}.", model) for name, model in self._models().items()), *stages)
 
@@ -192,12 +192,14 @@ def _with_those_within(models: Sequence[Model]) -> list[Model]:
     return list({id(model): model for model in found}.values())
 
 
-def _parts_of(prefix: str, model: Model) -> list[Part]:
-    """Return a model and the models that it is made of, by the names that they have there."""
-    within = [
-        part for name, one in model.models.items() for part in _parts_of(f"{prefix}models.{name}.", one)
-    ]
-    return [Part(prefix, model), *within]
+def _parts_of(model: Model) -> tuple[Part, ...]:
+    """Return a lone model and the distinct models that it is made of, each by the first of its shortest addresses."""
+    found = [Part("", model)]
+    for part in found:  # grows as it goes
+        for name, within in part.thing.models.items() if isinstance(part.thing, Model) else ():
+            if all(one.thing is not within for one in found):
+                found.append(Part(f"{part.prefix}models.{name}.", within))
+    return tuple(found)
 
 
 def _searched(part: Part) -> list[tuple[str, Any]]:

@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from shortlist.models.content_based import ContentBased as ContentBased
     from shortlist.models.ease import EASE as EASE
     from shortlist.models.fitting import Epoch as Epoch
+    from shortlist.models.item_neighbors import ItemNeighbors as ItemNeighbors
+    from shortlist.models.graph_filter import GraphFilter as GraphFilter
     from shortlist.models.matrix_factorization import MatrixFactorization as MatrixFactorization
     from shortlist.models.model import Model as Model
     from shortlist.models.popularity import Popularity as Popularity
     from shortlist.models.pure_svd import PureSVD as PureSVD
+    from shortlist.models.rp3beta import RP3beta as RP3beta
     from shortlist.models.vectors import EmbeddingModel as EmbeddingModel
     from shortlist.models.vectors import UserVectors as UserVectors
     from shortlist.models.wals import WALS as WALS
@@ -65,8 +68,10 @@ _HOME = {
     "FeatureEncoder": "shortlist.data.feature_encoder",
     "FeatureTable": "shortlist.data.features",
     "Feedback": "shortlist.data.feedback",
+    "GraphFilter": "shortlist.models.graph_filter",
     "ImportReport": "shortlist.data.import_report",
     "Interactions": "shortlist.data.interactions",
+    "ItemNeighbors": "shortlist.models.item_neighbors",
     "Labels": "shortlist.data.labels",
     "MatrixFactorization": "shortlist.models.matrix_factorization",
     "Model": "shortlist.models.model",
@@ -77,6 +82,7 @@ _HOME = {
     "Popularity": "shortlist.models.popularity",
     "PureSVD": "shortlist.models.pure_svd",
     "Query": "shortlist.data.sql",
+    "RP3beta": "shortlist.models.rp3beta",
     "Recommendations": "shortlist.data.recommendations",
     "RelatedToRecent": "shortlist.retrieval.related",
     "Request": "shortlist.stages",

@@ -19,9 +19,12 @@ MODELS = {
     "BuyAgain": "shortlist.models.buy_again:BuyAgain",
     "ContentBased": "shortlist.models.content_based:ContentBased",
     "EASE": "shortlist.models.ease:EASE",
+    "GraphFilter": "shortlist.models.graph_filter:GraphFilter",
+    "ItemNeighbors": "shortlist.models.item_neighbors:ItemNeighbors",
     "MatrixFactorization": "shortlist.models.matrix_factorization:MatrixFactorization",
     "Popularity": "shortlist.models.popularity:Popularity",
     "PureSVD": "shortlist.models.pure_svd:PureSVD",
+    "RP3beta": "shortlist.models.rp3beta:RP3beta",
     "WALS": "shortlist.models.wals:WALS",
 }
 SOURCES = {

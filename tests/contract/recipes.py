@@ -168,6 +168,74 @@ def ease(rng: np.random.Generator) -> Recipe:
     )
 
 
+def item_neighbors(rng: np.random.Generator) -> Recipe:
+    common = f"{rng.integers(1, 6)}, shrinkage={rng.choice([0.0, 2.0])}"
+    if rng.random() < 0.5:
+        similarity = _one(rng, ["cosine", "jaccard", "adjusted_cosine", "pearson"])
+        baseline, least = _one(rng, ["biases", "mean"]), rng.integers(1, 3)
+        arguments = f"similarity={similarity!r}, baseline={baseline!r}, min_neighbors={least}"
+        line = f'model = sl.ItemNeighbors({common}, feedback="explicit", {arguments})'
+        return Recipe(
+            (line,),
+            ("ratings",),
+            who_has_an_event,
+            items_of_at_least(1),
+            folds_in=strangers_with_an_event,
+            has_similarities=True,
+            guaranteed=0,
+            by_history=True,
+        )
+    similarity, weighting = (
+        ("jaccard", "binary")
+        if rng.random() < 0.3
+        else (_one(rng, ["cosine", "dot"]), _one(rng, ["binary", "tfidf", "bm25"]))
+    )
+    return Recipe(
+        (f"model = sl.ItemNeighbors({common}, similarity={similarity!r}, weighting={weighting!r})",),
+        ALL_KINDS,
+        who_likes_something,
+        liked_items,
+        folds_in=strangers_who_like_something,
+        has_similarities=True,
+        guaranteed=0,
+        by_history=True,
+    )
+
+
+def rp3beta(rng: np.random.Generator) -> Recipe:
+    exponents = f"{rng.choice([0.0, 0.8, 2.0])}, {rng.choice([0.0, 0.4])}"
+    return Recipe(
+        (f"model = sl.RP3beta({exponents}, n_neighbors={rng.integers(1, 6)})",),
+        ALL_KINDS,
+        who_likes_something,
+        liked_items,
+        folds_in=strangers_who_like_something,
+        has_similarities=True,
+        guaranteed=0,
+        by_history=True,
+    )
+
+
+def graph_filter(rng: np.random.Generator) -> Recipe:
+    arguments = {
+        "user_exponent": float(rng.choice([0.0, 1.0])),
+        "target_exponent": float(rng.choice([0.0, 0.3])),
+        "n_neighbors": None if rng.random() < 0.5 else int(rng.integers(1, 4)),
+        "dim": int(rng.integers(0, 6)),
+        "low_pass": float(rng.choice([0.0, 0.5])),
+    }
+    text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return Recipe(
+        (f"model = sl.GraphFilter({text})",),
+        ALL_KINDS,
+        who_likes_something,
+        liked_items,
+        folds_in=strangers_who_like_something,
+        has_similarities=True,
+        by_history=True,
+    )
+
+
 def matrix_factorization(rng: np.random.Generator) -> Recipe:
     solver, least = rng.choice(["als", "als", "sgd", "adam"]), int(rng.integers(1, 4))
     arguments = f"dim={rng.integers(1, 6)}, solver={str(solver)!r}, n_epochs={rng.integers(0, 3)}, min_ratings={least}"
@@ -247,9 +315,12 @@ MODELS: dict[str, Callable[[np.random.Generator], Recipe]] = {
     "BuyAgain": buy_again,
     "ContentBased": content_based,
     "EASE": ease,
+    "GraphFilter": graph_filter,
+    "ItemNeighbors": item_neighbors,
     "MatrixFactorization": matrix_factorization,
     "Popularity": popularity,
     "PureSVD": pure_svd,
+    "RP3beta": rp3beta,
     "WALS": wals,
 }
 

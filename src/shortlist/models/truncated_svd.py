@@ -101,7 +101,7 @@ def _top_eigenpairs(
 ) -> tuple[NDArray[np.float64], NDArray[np.floating[Any]], float]:
     """Return the largest eigenvalues of shorter · other, at most `dim`, descending; their vectors; their precision."""
     n = shorter.shape[0]
-    if n <= max(DENSE_UP_TO, 2 * dim):
+    if n <= max(DENSE_UP_TO, 2 * dim + 4 * BLOCK):
         gram = (shorter.astype(np.float64) @ other.astype(np.float64)).toarray()
         _require_finite(gram)
         squares, vectors = np.linalg.eigh(gram)

@@ -31,6 +31,12 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
     "EASE": {
         "reg": Range(10.0, 2000.0, log=True),
     },
+    "GraphFilter": {
+        "user_exponent": Range(0.3, 1.2),
+        "item_exponent": Range(0.0, 0.8),
+        "target_exponent": Range(0.0, 0.8),
+        "low_pass": Range(0.01, 1.0, log=True),
+    },
     "PureSVD": {
         "dim": Range(4, 256, log=True, whole=True),
         "item_exponent": Range(0.0, 1.2),
@@ -42,12 +48,21 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
         "item_weight_exponent": Range(0.0, 0.8),
         "dim": Range(16, 512, log=True, whole=True),
     },
+    "ItemNeighbors": {
+        "n_neighbors": Range(10, 500, log=True, whole=True),
+        "shrinkage": Range(1.0, 300.0, log=True),
+    },
     "MatrixFactorization": {
         "reg": Range(0.1, 30.0, log=True),
         "bias_reg": Range(0.1, 30.0, log=True),
         "reg_exponent": Range(0.0, 1.0),
         "dim": Range(4, 64, log=True, whole=True),
         "mean_shrinkage": Range(1.0, 200.0, log=True),
+    },
+    "RP3beta": {
+        "alpha": Range(0.2, 1.6),
+        "beta": Range(0.0, 1.0),
+        "n_neighbors": Range(10, 500, log=True, whole=True),
     },
     "Popularity": {
         "by": Choices(("count", "decayed", "mean")),

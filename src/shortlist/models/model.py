@@ -58,11 +58,8 @@ class Model(ABC):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ()
-    predicts_ratings: ClassVar[bool] = False
     # Whether its lists hold nothing but what the user chose before; reasons and shortfalls then say so.
     only_past: ClassVar[bool] = False
-    # What `similar_items` goes by unless a measure is named.
-    own_measure: ClassVar[str] = "cosine"
 
     memory_: Memory
     known_users_: NDArray[np.bool_]
@@ -73,6 +70,18 @@ class Model(ABC):
     # A model made of models takes them as its parameter `models`, by name; the fitted ones stand in `models_`.
     models: Mapping[str, Model] = MappingProxyType({})
     models_: Mapping[str, Model] = MappingProxyType({})
+
+    # What a subclass may say otherwise, as a class variable or by its parameters.
+
+    @property
+    def predicts_ratings(self) -> bool:
+        """Return whether scores are predicted ratings, and `predict` gives them."""
+        return False
+
+    @property
+    def own_measure(self) -> str:
+        """Return what `similar_items` goes by unless a measure is named."""
+        return "cosine"
 
     # What a subclass writes.
 

@@ -168,20 +168,20 @@ def ease(rng: np.random.Generator) -> Recipe:
     )
 
 
-def item_neighbors(rng: np.random.Generator) -> Recipe:
+def neighbors(rng: np.random.Generator, name: str, *, has_similarities: bool) -> Recipe:
     common = f"{rng.integers(1, 6)}, shrinkage={rng.choice([0.0, 2.0])}"
     if rng.random() < 0.5:
         similarity = _one(rng, ["cosine", "jaccard", "adjusted_cosine", "pearson"])
         baseline, least = _one(rng, ["biases", "mean"]), rng.integers(1, 3)
         arguments = f"similarity={similarity!r}, baseline={baseline!r}, min_neighbors={least}"
-        line = f'model = sl.ItemNeighbors({common}, feedback="explicit", {arguments})'
+        line = f'model = sl.{name}({common}, feedback="explicit", {arguments})'
         return Recipe(
             (line,),
             ("ratings",),
             who_has_an_event,
             items_of_at_least(1),
             folds_in=strangers_with_an_event,
-            has_similarities=True,
+            has_similarities=has_similarities,
             guaranteed=0,
             by_history=True,
         )
@@ -191,15 +191,23 @@ def item_neighbors(rng: np.random.Generator) -> Recipe:
         else (_one(rng, ["cosine", "dot"]), _one(rng, ["binary", "tfidf", "bm25"]))
     )
     return Recipe(
-        (f"model = sl.ItemNeighbors({common}, similarity={similarity!r}, weighting={weighting!r})",),
+        (f"model = sl.{name}({common}, similarity={similarity!r}, weighting={weighting!r})",),
         ALL_KINDS,
         who_likes_something,
         liked_items,
         folds_in=strangers_who_like_something,
-        has_similarities=True,
+        has_similarities=has_similarities,
         guaranteed=0,
         by_history=True,
     )
+
+
+def item_neighbors(rng: np.random.Generator) -> Recipe:
+    return neighbors(rng, "ItemNeighbors", has_similarities=True)
+
+
+def user_neighbors(rng: np.random.Generator) -> Recipe:
+    return neighbors(rng, "UserNeighbors", has_similarities=False)
 
 
 def rp3beta(rng: np.random.Generator) -> Recipe:
@@ -277,9 +285,10 @@ def wals(rng: np.random.Generator) -> Recipe:
         "alpha": float(rng.choice([0.0, 2.0])),
         "unobserved": str(rng.choice(["all", "complement"])),
         "item_weight_exponent": float(rng.choice([0.0, 0.5])),
+        "solver": str(rng.choice(["exact", "exact", "cg", "gravity", "sgd"])),
         "user_weight_exponent": float(rng.choice([0.0, 0.0, 1.0])),
     }
-    described = bool(rng.random() < 0.4)
+    described = arguments["solver"] in ("exact", "cg") and bool(rng.random() < 0.5)
     text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     return Recipe(
         (f"model = sl.WALS({text}{WITH_COUNTRIES if described else ''})",),
@@ -321,6 +330,7 @@ MODELS: dict[str, Callable[[np.random.Generator], Recipe]] = {
     "Popularity": popularity,
     "PureSVD": pure_svd,
     "RP3beta": rp3beta,
+    "UserNeighbors": user_neighbors,
     "WALS": wals,
 }
 
@@ -380,7 +390,7 @@ def pipeline(rng: np.random.Generator) -> Recipe:
         folds_in=None,
         has_vectors=False,
         has_similarities=False,
-        guaranteed=max(map(_k_of, own), default=0),
+        guaranteed=max(map(_k_of, own), default=0) if chosen[scoring].guaranteed is None else 0,
         by_history=any(recipe.by_history for recipe in recipes),
         agreeing=tuple(source.split("name='")[1].split("'")[0] for source in own),
         scores=False,

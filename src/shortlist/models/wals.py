@@ -10,6 +10,7 @@ import numpy as np
 
 from shortlist.data.feature_encoder import FeatureEncoder
 from shortlist.errors import DataError, NonFiniteError, ParameterError
+from shortlist.models import wals_solvers
 from shortlist.models.fold_in import moved_to_items
 from shortlist.models.group_means import GroupMeans, Groups
 from shortlist.models.model import Model
@@ -19,7 +20,6 @@ from shortlist.models.side_features import (
     Blocks,
     Factors,
     SideFeatures,
-    alternate,
     feature_half_step,
     half_step_with_features,
 )
@@ -29,6 +29,8 @@ from shortlist.models.weighted_squares import Loss, Observed, Unobserved
 from shortlist.parameters import number, one_of, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
     from scipy import sparse
 
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from shortlist.stages import Lists, Request
 
 
-Solver = Literal["exact", "cg"]
+Solver = Literal["exact", "cg", "gravity", "sgd"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,9 @@ class WALS(Model):
     - unobserved: "all" puts w0 on positive pairs too (Rendle et al. 2021), "complement" does not (Hu et al. 2008)
     - n_epochs >= 1: one epoch solves the items, then the users
     - solver: "exact" solves each row's system; "cg" takes `cg_steps` >= 1 steps of conjugate gradients from where the
-      row is, which costs far less and never raises the objective, and comes to the same optimum over the epochs
+      row is, which costs far less and never raises the objective, and comes to the same optimum over the epochs.
+      "gravity" descends along the exact gradient of the whole objective, users and items together; "sgd" takes a step a
+      pair, at first of `learning_rate` > 0, and `n_negatives` >= 1 on pairs drawn at random (`wals_solvers` has both)
     - user_features, item_features: columns of the feature tables that are factorised beside the pairs, True for all
       but free text, False for none; feature_weight w_f > 0: of each of their cells (`side_features` has the formulas).
       Users and items with a feature are then known without a positive pair
@@ -142,6 +146,8 @@ class WALS(Model):
         init_std: float = 0.1,
         solver: Solver = "exact",
         cg_steps: int = 2,
+        learning_rate: float = 0.7,
+        n_negatives: int = 4,
         user_features: bool | Sequence[str] = False,
         item_features: bool | Sequence[str] = False,
         feature_weight: float = 1.0,
@@ -162,12 +168,16 @@ class WALS(Model):
         self.init_std = number("init_std", init_std, above_zero=True)
         self.solver = one_of("solver", solver, Solver)
         self.cg_steps = whole("cg_steps", cg_steps, least=1)
+        self.learning_rate = number("learning_rate", learning_rate, above_zero=True)
+        self.n_negatives = whole("n_negatives", n_negatives, least=1)
         self.user_features = _columns("user_features", user_features)
         self.item_features = _columns("item_features", item_features)
         self.feature_weight = number("feature_weight", feature_weight, above_zero=True)
         self.cold_items_like = cold_items_like
         if not isinstance(cold_items_like, str | None):
             raise ParameterError(f"cold_items_like must name a column or be None, got {cold_items_like!r}")
+        if self.solver in ("gravity", "sgd") and (self.user_features or self.item_features):
+            raise ParameterError(f'solver={self.solver!r} takes no side features; use "exact" or "cg"')
 
     @property
     def loss(self) -> Loss:
@@ -193,13 +203,32 @@ class WALS(Model):
         if fitting.start is not None:
             n_epochs = self.refit_epochs
             self._take_over(fitting.start, dataset, blocks, factors)
+        epochs = self._descent(blocks, factors, n_epochs, fitting)
         for epoch in range(1, n_epochs + 1):
             try:
-                alternate(blocks, factors, self.loss, self.cg_steps if self.solver == "cg" else None)
+                next(epochs)
             except NonFiniteError as error:
                 raise NonFiniteError(f"epoch {epoch} of {n_epochs}: {error}") from error
             self._publish(factors, groups_of)
             self._epoch_ended(fitting, epoch, n_epochs)
+
+    def _descent(self, blocks: Blocks, factors: Factors, n_epochs: int, fitting: Fitting) -> Iterator[None]:
+        """Return what runs an epoch each time it is advanced."""
+        if self.solver == "gravity":
+            return wals_solvers.gravity(blocks, factors, self.loss, n_epochs)
+        if self.solver == "sgd":
+            return wals_solvers.sgd(
+                blocks,
+                factors,
+                self.loss,
+                n_epochs,
+                n_negatives=self.n_negatives,
+                learning_rate=self.learning_rate,
+                is_refit=fitting.start is not None,
+                rng=fitting.rng,
+            )
+        cg_steps = self.cg_steps if self.solver == "cg" else None
+        return wals_solvers.alternating(blocks, factors, self.loss, cg_steps)
 
     def _blocks(self, values: sparse.csr_array, dataset: Dataset) -> Blocks:
         """Return what is factorised, and set what is known of it before the first epoch."""

@@ -32,13 +32,14 @@ if TYPE_CHECKING:
     from shortlist.models.content_based import ContentBased as ContentBased
     from shortlist.models.ease import EASE as EASE
     from shortlist.models.fitting import Epoch as Epoch
-    from shortlist.models.item_neighbors import ItemNeighbors as ItemNeighbors
     from shortlist.models.graph_filter import GraphFilter as GraphFilter
+    from shortlist.models.item_neighbors import ItemNeighbors as ItemNeighbors
     from shortlist.models.matrix_factorization import MatrixFactorization as MatrixFactorization
     from shortlist.models.model import Model as Model
     from shortlist.models.popularity import Popularity as Popularity
     from shortlist.models.pure_svd import PureSVD as PureSVD
     from shortlist.models.rp3beta import RP3beta as RP3beta
+    from shortlist.models.user_neighbors import UserNeighbors as UserNeighbors
     from shortlist.models.vectors import EmbeddingModel as EmbeddingModel
     from shortlist.models.vectors import UserVectors as UserVectors
     from shortlist.models.wals import WALS as WALS
@@ -86,6 +87,7 @@ _HOME = {
     "Recommendations": "shortlist.data.recommendations",
     "RelatedToRecent": "shortlist.retrieval.related",
     "Request": "shortlist.stages",
+    "UserNeighbors": "shortlist.models.user_neighbors",
     "UserVectors": "shortlist.models.vectors",
     "Vocabulary": "shortlist.data.vocabulary",
     "WALS": "shortlist.models.wals",

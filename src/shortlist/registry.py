@@ -25,6 +25,7 @@ MODELS = {
     "Popularity": "shortlist.models.popularity:Popularity",
     "PureSVD": "shortlist.models.pure_svd:PureSVD",
     "RP3beta": "shortlist.models.rp3beta:RP3beta",
+    "UserNeighbors": "shortlist.models.user_neighbors:UserNeighbors",
     "WALS": "shortlist.models.wals:WALS",
 }
 SOURCES = {

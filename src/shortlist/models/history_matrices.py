@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def last_values(history: History, n_items: int) -> sparse.csr_array:
     """Return float32 CSR [n, n_items]: the value of the last event of each pair, indices ascending."""
     item, row, first, order = _pairs(history, n_items)
-    last = np.append(first[1:], order.size) - 1
+    last = np.append(first[1:], order.size)[: first.size] - 1
     return _matrix(row[first], item[first], history.value[order[last]], len(history), n_items)
 
 

@@ -64,6 +64,10 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
         "beta": Range(0.0, 1.0),
         "n_neighbors": Range(10, 500, log=True, whole=True),
     },
+    "UserNeighbors": {
+        "n_neighbors": Range(10, 1000, log=True, whole=True),
+        "shrinkage": Range(1.0, 300.0, log=True),
+    },
     "Popularity": {
         "by": Choices(("count", "decayed", "mean")),
         "half_life_days": Range(1.0, 3000.0, log=True),

@@ -104,8 +104,13 @@ FACTORIZATION_KEYS = {
     "init_std": "spread of the random start",
     "min_ratings": "items with fewer ratings are on no list",
 }
-FACTORIZATION_SHOWN = {"n_epochs": 6, "refit_epochs": 2, "learning_rate": 0.05, "tol": 0.001}
-FACTORIZATION_SHOWN |= {"cold_items_like": "genres"}
+FACTORIZATION_SHOWN = {
+    "n_epochs": 6,
+    "refit_epochs": 2,
+    "learning_rate": 0.05,
+    "tol": 0.001,
+    "cold_items_like": "genres",
+}
 NEAREST_KEYS = {
     "model": "whose best items are proposed",
     "k": "how many are proposed",

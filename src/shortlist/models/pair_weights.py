@@ -75,11 +75,12 @@ class Weighting:
             of_pair = users.astype(np.int64), items.astype(np.int64), values.data.copy()
             data = _as_weights(self.function(*of_pair), values.nnz)
         else:
-            data = 1 + np.float32(self.alpha) * values.data
-            if self.damps:
-                by_user, by_item = self._damping(n_user, n_item)
-                data *= np.repeat(by_user.astype(np.float32), length)
-                data *= (scale * by_item).astype(np.float32)[values.indices]
+            with np.errstate(over="ignore"):  # what is infinite is found by `require_usable`
+                data = 1 + np.float32(self.alpha) * values.data
+                if self.damps:
+                    by_user, by_item = self._damping(n_user, n_item)
+                    data *= np.repeat(by_user.astype(np.float32), length)
+                    data *= (scale * by_item).astype(np.float32)[values.indices]
         return sparse.csr_array((data, values.indices, values.indptr), values.shape)
 
     def _damping(

@@ -206,7 +206,9 @@ class WALS(Model):
         epochs = self._descent(blocks, factors, n_epochs, fitting)
         for epoch in range(1, n_epochs + 1):
             try:
-                next(epochs)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    next(epochs)
+                _require_finite(factors)
             except NonFiniteError as error:
                 raise NonFiniteError(f"epoch {epoch} of {n_epochs}: {error}") from error
             self._publish(factors, groups_of)
@@ -245,6 +247,8 @@ class WALS(Model):
         pairs = Observed.of(self._weights(values, *counts, dataset.users, dataset.items))
         by_user = replace(pairs, n_columns=int(self.solved_items_.sum()))
         by_item = replace(pairs.transposed(), n_columns=int(self.known_users_.sum()))
+        for side in (by_user, by_item):
+            _require_penalties(self.loss, side)
         return Blocks(by_user, by_item, of_users, of_items)
 
     def _side_features(
@@ -477,6 +481,23 @@ def _known(counts: NDArray[np.integer[Any]], features: SideFeatures | None) -> N
     """Return bool[n]: who has a positive pair or a feature."""
     has_pair: NDArray[np.bool_] = counts > 0
     return has_pair if features is None else has_pair | features.described
+
+
+def _require_finite(factors: Factors) -> None:
+    if not (np.isfinite(factors.users).all() and np.isfinite(factors.items).all()):
+        raise NonFiniteError(
+            "the vectors became NaN or infinite; raise reg, or look for huge weights, init_std or feature_weight"
+        )
+
+
+def _require_penalties(loss: Loss, side: Observed) -> None:
+    with np.errstate(over="ignore"):
+        largest = loss.penalties(side).max()
+    if not np.isfinite(largest):
+        raise ParameterError(
+            f"the penalty reg nᵛ of what has most pairs is infinite with reg={loss.reg:g} and "
+            f"reg_exponent={loss.reg_exponent:g}: lower them"
+        )
 
 
 def _no_vectors(features: SideFeatures | None, dim: int) -> NDArray[np.float32]:

@@ -123,7 +123,7 @@ def test_an_empty_catalogue_after_filtering_gives_empty_lists_with_a_reason(name
 
 
 @pytest.mark.parametrize("dim", [9, 64])
-@pytest.mark.parametrize("name", filter(has_dim, registry.MODELS))
+@pytest.mark.parametrize("name", [name for name in registry.MODELS if has_dim(name)])
 def test_a_dim_above_the_catalogue_is_fitted_or_refused_by_name(name, dim):
     dataset = data(*some_of())
     model = model_of(name, dim=dim)

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from bench_implicit_quality import part
+from pair_data import part
 from results import DATA, alternate, hash_files, median_spread, ratio_interval, table, write
 
 import shortlist as sl

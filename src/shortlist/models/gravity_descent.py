@@ -14,6 +14,7 @@ Therefore J never rises, and there is no learning rate. All is float64.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,11 +62,12 @@ class Side:
         """Return Σ row·column at each pair over the given (rows, columns), float64[nnz]."""
         out = np.zeros(self.indices.size)
         for rows, columns in sides:
-            arrays = self.indptr, self.indices, rows, columns, out
-            threads.run_blocks(
-                lambda start, stop, given=arrays: add_pair_dots(start, stop, *given), len(rows)
-            )
+            block = partial(self._add_dots, rows, columns, out)
+            threads.run_blocks(block, len(rows))
         return out
+
+    def _add_dots(self, rows: F64, columns: F64, out: F64, start: int, stop: int) -> None:
+        add_pair_dots(start, stop, self.indptr, self.indices, rows, columns, out)
 
     def gradient(self, rows: F64, columns: F64, column_gram: F64, loss: Loss) -> F64:
         """Return half of ∂J/∂rows, float64[n_rows, d]."""

@@ -447,7 +447,7 @@ def _positive_values(log: Interactions) -> sparse.csr_array:
     return log.where(log.positive).matrix("sum" if log.feedback.kind == "events" else "last")
 
 
-def _columns(name: str, chosen: bool | Sequence[str]) -> bool | list[str]:
+def _columns(name: str, chosen: object) -> bool | list[str]:
     if isinstance(chosen, bool):
         return chosen
     if not isinstance(chosen, Sequence) or isinstance(chosen, str) or not chosen:

@@ -128,10 +128,10 @@ class GraphFilter(Model):
 
     @cached_property
     def _targets(self) -> NDArray[np.float32]:
-        """Return float32[d, n_items], α D^p V transposed, d the next multiple of 4 above dim."""
+        """Return float32[d, n_items], α D^p V transposed, d the next multiple of 8 from dim on."""
         gain = (self.low_pass * self._power(self.item_exponent)).astype(np.float32)
         dim = self.basis_.shape[1]
-        targets = np.zeros((dim + -dim % 4, self.basis_.shape[0]), np.float32)
+        targets = np.zeros((dim + -dim % 8, self.basis_.shape[0]), np.float32)
         targets[:dim] = (self.basis_ * gain[:, None]).T
         return targets
 

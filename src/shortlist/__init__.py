@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shortlist.experiments.comparing.compare import compare as compare
     from shortlist.experiments.evaluate import evaluate as evaluate
     from shortlist.experiments.tuning.tune import tune as tune
+    from shortlist.models import k_means as k_means
     from shortlist.models.blend import Blend as Blend
     from shortlist.models.buy_again import BuyAgain as BuyAgain
     from shortlist.models.content_based import ContentBased as ContentBased
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from shortlist.models.fitting import Epoch as Epoch
     from shortlist.models.graph_filter import GraphFilter as GraphFilter
     from shortlist.models.item_neighbors import ItemNeighbors as ItemNeighbors
+    from shortlist.models.k_means_segments import KMeansSegments as KMeansSegments
     from shortlist.models.matrix_factorization import MatrixFactorization as MatrixFactorization
     from shortlist.models.model import Model as Model
     from shortlist.models.popularity import Popularity as Popularity
@@ -73,6 +75,7 @@ _HOME = {
     "ImportReport": "shortlist.data.import_report",
     "Interactions": "shortlist.data.interactions",
     "ItemNeighbors": "shortlist.models.item_neighbors",
+    "KMeansSegments": "shortlist.models.k_means_segments",
     "Labels": "shortlist.data.labels",
     "MatrixFactorization": "shortlist.models.matrix_factorization",
     "Model": "shortlist.models.model",
@@ -103,6 +106,7 @@ _HOME = {
 _MODULES = {
     "datasets": "shortlist.data.datasets",
     "errors": "shortlist.errors",
+    "k_means": "shortlist.models.k_means",
     "metrics": "shortlist.metrics",
     "split": "shortlist.data.split",
 }

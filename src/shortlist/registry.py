@@ -21,6 +21,7 @@ MODELS = {
     "EASE": "shortlist.models.ease:EASE",
     "GraphFilter": "shortlist.models.graph_filter:GraphFilter",
     "ItemNeighbors": "shortlist.models.item_neighbors:ItemNeighbors",
+    "KMeansSegments": "shortlist.models.k_means_segments:KMeansSegments",
     "MatrixFactorization": "shortlist.models.matrix_factorization:MatrixFactorization",
     "Popularity": "shortlist.models.popularity:Popularity",
     "PureSVD": "shortlist.models.pure_svd:PureSVD",

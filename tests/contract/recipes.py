@@ -244,6 +244,19 @@ def graph_filter(rng: np.random.Generator) -> Recipe:
     )
 
 
+def k_means_segments(rng: np.random.Generator) -> Recipe:
+    # One segment, since two need two people who like different things; its own tests have more.
+    of, shrinkage = str(rng.choice(["users", "items"])), rng.choice([0.0, 2.0])
+    return Recipe(
+        (f"model = sl.KMeansSegments(1, of={of!r}, dim={rng.integers(9, 12)}, shrinkage={shrinkage})",),
+        ALL_KINDS,
+        who_likes_something,
+        liked_items,
+        folds_in=strangers_who_like_something,
+        has_vectors=True,
+    )
+
+
 def matrix_factorization(rng: np.random.Generator) -> Recipe:
     solver, least = rng.choice(["als", "als", "sgd", "adam"]), int(rng.integers(1, 4))
     arguments = f"dim={rng.integers(1, 6)}, solver={str(solver)!r}, n_epochs={rng.integers(0, 3)}, min_ratings={least}"
@@ -326,6 +339,7 @@ MODELS: dict[str, Callable[[np.random.Generator], Recipe]] = {
     "EASE": ease,
     "GraphFilter": graph_filter,
     "ItemNeighbors": item_neighbors,
+    "KMeansSegments": k_means_segments,
     "MatrixFactorization": matrix_factorization,
     "Popularity": popularity,
     "PureSVD": pure_svd,

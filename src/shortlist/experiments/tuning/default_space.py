@@ -41,6 +41,11 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
         "dim": Range(4, 256, log=True, whole=True),
         "item_exponent": Range(0.0, 1.2),
     },
+    "KMeansSegments": {
+        "n_segments": Range(2, 64, log=True, whole=True),
+        "dim": Range(4, 64, log=True, whole=True),
+        "shrinkage": Range(1.0, 100.0, log=True),
+    },
     "WALS": {
         "unobserved_weight": Range(1e-3, 3.0, log=True),
         "reg": Range(1e-4, 1.0, log=True),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shortlist.experiments.tuning.tune import tune as tune
     from shortlist.models import k_means as k_means
     from shortlist.models.blend import Blend as Blend
+    from shortlist.models.bpr import BPR as BPR
     from shortlist.models.buy_again import BuyAgain as BuyAgain
     from shortlist.models.content_based import ContentBased as ContentBased
     from shortlist.models.ease import EASE as EASE
@@ -60,6 +61,7 @@ __version__ = "0.1.0"
 
 # name → module that defines it; "" where the name is itself a module
 _HOME = {
+    "BPR": "shortlist.models.bpr",
     "Blend": "shortlist.models.blend",
     "BuyAgain": "shortlist.models.buy_again",
     "Candidates": "shortlist.stages",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shortlist.models.model import Model
 
 MODELS = {
+    "BPR": "shortlist.models.bpr:BPR",
     "Blend": "shortlist.models.blend:Blend",
     "BuyAgain": "shortlist.models.buy_again:BuyAgain",
     "ContentBased": "shortlist.models.content_based:ContentBased",

@@ -23,7 +23,8 @@ class Recipe:
     listed, are on every list; None: all of them. `only_past`: listed are only items that the user liked before;
     `agreeing`: the sources of a pipeline that give the scorer's own scores. folds_in: world → the folded-in people
     whom it has something to say about; None: nobody can be folded in. has_vectors: `similar_items` takes a measure;
-    has_similarities: it has one of its own only. needs_items: the items must have features. by_history: scores go by
+    has_similarities: it has one of its own only. needs_items: the items must have features;
+    needs_preferences: somebody likes some of the liked items and not others. by_history: scores go by
     the past up to the moment asked for, so that of another moment they are others, or there are none.
     """
 
@@ -34,6 +35,7 @@ class Recipe:
     popular: Callable | None = None
     needs_times: bool = False
     needs_items: bool = False
+    needs_preferences: bool = False
     folds_in: Callable | None = None
     has_vectors: bool = False
     has_similarities: bool = False
@@ -66,6 +68,23 @@ def who_likes_something(world) -> set:
 
 def who_likes_something_or_has_a_country(world) -> set:
     return who_likes_something(world) | {user for user, country in world.users or () if country is not None}
+
+
+def who_prefers_something(world) -> set:
+    """Return who likes some of the liked items and not others."""
+    return _with_some(world, world.events, liked_items(world))
+
+
+def strangers_who_prefer_something(world) -> set:
+    return _with_some(world, world.strangers, liked_items(world))
+
+
+def _with_some(world, events, items: set) -> set:
+    liked = defaultdict(set)
+    for event in events:
+        if world.positive(event) and event.item in items:
+            liked[event.user].add(event.item)
+    return {user for user, own in liked.items() if own < items}
 
 
 def who_has_an_event(world) -> set:
@@ -132,6 +151,25 @@ def popularity(rng: np.random.Generator) -> Recipe:
         everybody,
         items_of_at_least(1) if by == "mean" else liked_items,
         needs_times=bool(by == "decayed"),
+    )
+
+
+def bpr(rng: np.random.Generator) -> Recipe:
+    arguments = {
+        "dim": int(rng.integers(1, 6)),
+        "n_epochs": int(rng.integers(1, 4)),
+        "sampler": str(rng.choice(["uniform", "popularity", "dynamic"])),
+        "item_bias": bool(rng.random() < 0.7),
+    }
+    text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return Recipe(
+        (f"model = sl.BPR({text})",),
+        ALL_KINDS,
+        who_prefers_something,
+        liked_items,
+        folds_in=strangers_who_prefer_something,
+        has_vectors=True,
+        needs_preferences=True,
     )
 
 
@@ -259,10 +297,11 @@ def k_means_segments(rng: np.random.Generator) -> Recipe:
 
 def matrix_factorization(rng: np.random.Generator) -> Recipe:
     solver, least = rng.choice(["als", "als", "sgd", "adam"]), int(rng.integers(1, 4))
+    objective, kind = [("squared", "ratings"), ("squared", "ratings"), ("binary", "binary")][rng.integers(3)]
     arguments = f"dim={rng.integers(1, 6)}, solver={str(solver)!r}, n_epochs={rng.integers(0, 3)}, min_ratings={least}"
     return Recipe(
-        (f"model = sl.MatrixFactorization({arguments}, item_bias={rng.random() < 0.5})",),
-        ("ratings",),
+        (f"model = sl.MatrixFactorization({arguments}, item_bias={rng.random() < 0.5}, objective={objective!r})",),
+        (kind,),
         who_has_an_event,
         items_of_at_least(least),
         folds_in=strangers_with_an_event,
@@ -334,6 +373,7 @@ def blend(rng: np.random.Generator) -> Recipe:
 
 MODELS: dict[str, Callable[[np.random.Generator], Recipe]] = {
     "Blend": blend,
+    "BPR": bpr,
     "BuyAgain": buy_again,
     "ContentBased": content_based,
     "EASE": ease,
@@ -401,6 +441,7 @@ def pipeline(rng: np.random.Generator) -> Recipe:
         kinds=tuple(kind for kind in ALL_KINDS if all(kind in recipe.kinds for recipe in recipes)),
         needs_times=any(recipe.needs_times for recipe in recipes),
         needs_items=any(recipe.needs_items for recipe in recipes),
+        needs_preferences=any(recipe.needs_preferences for recipe in recipes),
         folds_in=None,
         has_vectors=False,
         has_similarities=False,

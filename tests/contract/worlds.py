@@ -120,6 +120,8 @@ def world_of(rng: np.random.Generator, class_name: str) -> World:
     kind = str(rng.choice(recipe.kinds))
     large = rng.random() < 0.02
     n_users, n_items = (int(rng.integers(300, 700)), int(rng.integers(20, 60))) if large else _tiny_size(rng)
+    if recipe.needs_preferences:
+        n_users, n_items = max(n_users, 2), max(n_items, 2)
     many = ("integer", "nearby integer", "number text")
     user_kind, item_kind = (str(rng.choice(many if large else tuple(strange_ids.MAKERS))) for _ in range(2))
     users, items = strange_ids.ids(rng, n_users, user_kind), strange_ids.ids(rng, n_items, item_kind)
@@ -139,9 +141,19 @@ def world_of(rng: np.random.Generator, class_name: str) -> World:
     )
     if not any(map(world.positive, world.events)):
         world = replace(world, events=(replace(events[0], value=5 if kind == "ratings" else 1), *events[1:]))
+    if recipe.needs_preferences and not recipes.who_prefers_something(world):
+        world = replace(world, events=_with_a_preference(world, users, items))
     if recipe.folds_in and rng.random() < 0.5:
         world = replace(world, strangers=_strangers(rng, world))
     return world
+
+
+def _with_a_preference(world: World, users, items) -> tuple[Event, ...]:
+    """Return the events such that the first user likes the first item alone, and the second user the second too."""
+    liked = replace(world.events[0], value=5 if world.kind == "ratings" else 1)
+    others = (event for event in world.events if event.user != users[0])
+    both = zip(users[:2], items[:2], strict=True)
+    return (*others, *(replace(liked, user=user, item=item) for user, item in both))
 
 
 def _tiny_size(rng: np.random.Generator) -> tuple[int, int]:

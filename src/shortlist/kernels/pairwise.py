@@ -8,10 +8,14 @@ A random number is a hash of a seed and of the place it is for, so that it does 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from shortlist.kernels.jit import fast_kernel, kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -95,7 +99,12 @@ def _weighted_missing(
 
 @kernel
 def _by_mass(
-    own: NDArray[np.int32], first: int, last: int, mass: NDArray[np.float64], seed: np.uint64, place: np.uint64
+    own: NDArray[np.int32],
+    first: int,
+    last: int,
+    mass: NDArray[np.float64],
+    seed: np.uint64,
+    place: np.uint64,
 ) -> int:
     """Return an item outside own[first:last], drawn in proportion to its mass: draws of own ones are rejected."""
     unit = 2.0**-53

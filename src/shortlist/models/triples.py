@@ -50,8 +50,10 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Sampler:
-    """How negatives are drawn: by `mass` float64[n_items + 1], the running sum of the items' weights, where it has
-    entries; else uniformly, the best of `n_candidates` by score."""
+    """How negatives are drawn: by `mass` where it has entries; else uniformly, the best of `n_candidates` by score.
+
+    mass float64[n_items + 1]: the running sum of the items' weights, from 0.
+    """
 
     mass: NDArray[np.float64]
     n_candidates: int

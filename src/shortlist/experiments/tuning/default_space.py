@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 # Every model of the registry has a row, and its constructor's defaults lie within.
 DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
     "Blend": {},  # its weights are found when it is fitted, its models have rows of their own
+    "BPR": {
+        "learning_rate": Range(0.01, 0.5, log=True),
+        "user_reg": Range(1e-4, 0.1, log=True),
+        "item_reg": Range(1e-4, 0.1, log=True),
+        "dim": Range(8, 256, log=True, whole=True),
+        "sampler": Choices(("uniform", "popularity", "dynamic")),
+        "n_epochs": Range(10, 200, log=True, whole=True),
+    },
     "BuyAgain": {
         "half_life_days": Range(7.0, 3000.0, log=True),
         "repeat_rates": Choices((True, False)),

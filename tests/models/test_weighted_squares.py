@@ -232,26 +232,84 @@ def known_features(rng, pairs, d, n_features=9):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("steps", [None, 40])
 @pytest.mark.parametrize("d", [4, 12])
-def test_known_features_are_further_columns_of_the_dense_system(rng, form, w0, steps, d):
-    """12 is more than there are features and few events have: their directions have the penalty alone."""
+def test_known_features_are_further_terms_of_the_dense_system(rng, form, w0, steps, d):
+    """Row 2 has no pairs; with w0 = 0 it has no penalty, and 12 dimensions are more than its 9 features."""
     pairs, loss = observed_pairs(rng), Loss(w0, form, 0.1, 1.0)
     _, columns = vectors(rng, pairs, d)
     features, phi, terms = known_features(rng, pairs, d)
+    if w0 == 0 and d == 12:
+        with pytest.raises(ParameterError, match="row 2 has no unique solution"):
+            half_step(pairs, columns, loss, cg_steps=steps, **terms)
+        return
     (weight, target), penalties = dense(pairs), loss.penalties(pairs)
     expected = np.zeros((20, d))
     for u in range(20):
         seen = np.where(weight[u] > 0, weight[u] + (w0 if form == "all" else 0), w0)
         a = columns.T @ (seen[:, None] * columns) + 0.7 * phi.T @ phi + penalties[u] * np.eye(d)
         expected[u] = np.linalg.solve(a, columns.T @ (weight[u] * target[u]) + 0.7 * phi.T @ features[u])
-    expected[2] = (
-        np.linalg.solve(  # without pairs it has the features alone
-            w0 * columns.T @ columns + 0.7 * phi.T @ phi + penalties[2] * np.eye(d), 0.7 * phi.T @ features[2]
-        )
-        if penalties[2] > 0 or w0 > 0
-        else expected[2]
-    )
-    if penalties[2] == 0 and d > 9:
-        with pytest.raises(ParameterError, match="row 2 has no unique solution"):
-            half_step(pairs, columns, loss, cg_steps=steps, **terms)
-        return
     assert_allclose(half_step(pairs, columns, loss, cg_steps=steps, **terms), expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("equal", [True, False])
+def test_conjugate_gradients_converge_to_the_exact_half_step(rng, form, equal):
+    pairs, loss = observed_pairs(rng), Loss(0.3, form, 0.1, 0.5)
+    if equal:
+        pairs = Observed.of((pairs.weights > 0).astype(np.float64))
+    start, columns = vectors(rng, pairs, 7)
+    exact = half_step(pairs, columns, loss)
+    errors = [
+        np.linalg.norm(half_step(pairs, columns, loss, start=start, cg_steps=steps) - exact)
+        for steps in (1, 2, 7, 20)
+    ]
+    assert errors[0] > errors[1] > 1e-3 > errors[2] > errors[3]
+    assert errors[3] < 1e-10
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_no_conjugate_gradient_step_raises_the_objective(rng, form, dtype, steps):
+    pairs, loss = observed_pairs(rng, 60, 40, dtype=dtype), Loss(0.2, form, 0.05, 0.5)
+    turned = pairs.transposed()
+    rows, columns = vectors(rng, pairs, 8, dtype)
+    values = [objective(pairs, rows, columns, loss)]
+    for _ in range(30):
+        columns = half_step(turned, rows, loss, start=columns, cg_steps=steps)
+        values.append(objective(pairs, rows, columns, loss))
+        rows = half_step(pairs, columns, loss, start=rows, cg_steps=steps)
+        values.append(objective(pairs, rows, columns, loss))
+    assert columns.dtype == rows.dtype == dtype
+    rises = np.diff(values) / values[:-1]
+    assert rises.max() < 1e-6 if dtype == np.float32 else rises.max() < 1e-13
+
+
+def test_one_step_goes_as_far_as_is_best_along_the_preconditioned_gradient(rng):
+    """Along a line J is a parabola, of which the row takes the lowest point, whatever the direction."""
+    pairs, loss = observed_pairs(rng), Loss(0.3, "all", 0.1, 0.5)
+    start, columns = vectors(rng, pairs, 7)
+    moved = half_step(pairs, columns, loss, start=start, cg_steps=1)
+    slope = np.einsum("uk,uk->u", gradient(pairs, moved, columns, loss), moved - start)
+    assert np.abs(slope).max() < 1e-10 * np.abs(gradient(pairs, start, columns, loss)).max()
+
+
+def test_a_system_without_weight_and_penalty_leaves_the_start(rng):
+    """Columns of zeros ask nothing of a row: there is no direction to go, and no division by zero."""
+    pairs, loss = observed_pairs(rng), Loss(0.3, "all", 0.0, 0.0)
+    start, columns = vectors(rng, pairs, 3)
+    moved = half_step(pairs, 0 * columns, loss, start=start, cg_steps=2)
+    assert_allclose(moved, start)
+
+
+def test_threads_do_not_matter_to_conjugate_gradients(rng):
+    pairs, loss = observed_pairs(rng, 5000, 3000, 0.01, np.float32), Loss(0.1, "all", 0.1, 1.0)
+    start, columns = vectors(rng, pairs, 20, np.float32)
+    before, results = threads.num_threads(), []
+    try:
+        for n in (1, 2, 7):
+            threads.set_num_threads(n)
+            results.append(half_step(pairs, columns, loss, start=start, cg_steps=2))
+    finally:
+        threads.set_num_threads(before)
+    assert_array_equal(results[0], results[1])
+    assert_array_equal(results[0], results[2])

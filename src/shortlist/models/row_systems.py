@@ -21,24 +21,42 @@ Real = TypeVar("Real", np.float32, np.float64)
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 _BLOCKS_PER_THREAD = 32
+_ROWS = 4096  # made float64 at a time
 
 
 @dataclass(frozen=True, eq=False)
 class RowSystems(Generic[Real]):
-    """A x = b of each row of a CSR structure: A = diag(base + reg_u) + Σ_j q_j v_j v_jᵀ, b = Σ_j c_j v_j + pull_u.
+    """The system A x = b of each row of a CSR structure, with D = base + reg_u.
 
-    indptr [n_rows + 1], indices [nnz], q and c `quadratic` and `linear` [nnz], v_j = `factors[j]` [n_factors, d], base
-    float64[d], reg float64[n_rows], pull [n_rows, d] or None for zeros.
+        A = diag(D) + Σ_j (w_j - τ) v_j v_jᵀ,    b = Σ_j w_j a_j v_j + pull_u.
+
+    indptr int64[n_rows + 1], indices int32[nnz]; w `weights` and a `targets` [nnz], or [1] where all are the same;
+    v_j = `factors[j]` [n_factors, d], τ `taken_off`, base float64[d], reg float64[n_rows], pull [n_rows, d] or None for
+    zeros. `popularity` int64[n_factors]: how many events each of the factors has.
     """
 
-    indptr: NDArray[np.integer[Any]]
-    indices: NDArray[np.integer[Any]]
-    quadratic: NDArray[Real]
-    linear: NDArray[Real]
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    weights: NDArray[Real]
+    targets: NDArray[Real]
     factors: NDArray[Real]
+    taken_off: float
     base: NDArray[np.float64]
     reg: NDArray[np.float64]
-    pull: NDArray[np.floating[Any]] | None = None
+    pull: NDArray[np.floating[Any]] | None
+    popularity: NDArray[np.int64]
+
+    @property
+    def quadratic(self) -> NDArray[Real]:
+        """Return w - τ of each event."""
+        dtype = self.factors.dtype.type
+        return np.broadcast_to((self.weights - dtype(self.taken_off)).astype(dtype), len(self.indices))
+
+    @property
+    def linear(self) -> NDArray[Real]:
+        """Return w a of each event."""
+        coefficient = (self.weights * self.targets).astype(self.factors.dtype)
+        return np.broadcast_to(coefficient, len(self.indices))
 
 
 def solve_pulled(systems: RowSystems[Real], row: str) -> NDArray[Real]:
@@ -66,23 +84,33 @@ def solve_pulled(systems: RowSystems[Real], row: str) -> NDArray[Real]:
 
 
 def descend(systems: RowSystems[Real], start: NDArray[Real], n_steps: int, row: str) -> NDArray[Real]:
-    """Return [n_rows, d]: `start` after `n_steps` conjugate-gradient steps, a row without events solved exactly.
+    """Return `start` [n_rows, d], changed in place by `n_steps` conjugate-gradient steps.
 
-    Raises `ParameterError` as `solve_pulled` does, where a matrix is seen not to be positive definite.
+    A row without events is solved exactly. Raises `ParameterError` as `solve_pulled` does, where a matrix is seen
+    not to be positive definite.
     """
     dtype, d = systems.factors.dtype, systems.factors.shape[1]
     pointers, items = _own(systems.indptr, np.int64), _own(systems.indices, np.int32)
-    arrays = [_own(array, dtype) for array in (systems.quadratic, systems.linear, systems.factors)]
-    diagonal = [_own(array, dtype) for array in (systems.base, systems.reg)]
+    events = [_own(array, dtype) for array in (systems.weights, systems.targets, systems.factors)]
+    spread = _mean_squares(systems.factors, systems.popularity)
+    shared = [_own(array, dtype) for array in ([systems.taken_off], systems.base, spread, systems.reg)]
     pull = np.zeros((0, d), dtype) if systems.pull is None else _own(systems.pull, dtype)
-    out = np.array(start, dtype, order="C")
+    out = _own(start, dtype)
     bounds = _equal_shares(d + np.diff(pointers).astype(np.float64))
     _run(
-        lambda *rows: descend_block(*rows, pointers, items, *arrays, *diagonal, pull, n_steps, out),
-        bounds,
-        row,
+        lambda *rows: descend_block(*rows, pointers, items, *events, *shared, pull, n_steps, out), bounds, row
     )
     return out
+
+
+def _mean_squares(factors: NDArray[Real], popularity: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return float64[d]: the mean of each coordinate's square, each of the factors as often as it has an event."""
+    share = popularity / max(int(popularity.sum()), 1)
+    total = np.zeros(factors.shape[1])
+    for at in range(0, len(factors), _ROWS):
+        part = factors[at : at + _ROWS].astype(np.float64)
+        total += share[at : at + _ROWS] @ (part * part)
+    return total
 
 
 def _origin(systems: RowSystems[Real], row: str) -> NDArray[Real] | None:

@@ -15,13 +15,14 @@ Zhang and Koren 2021, "Revisiting the performance of iALS" ("all", and the expon
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 from scipy import linalg, sparse
 
-from shortlist import stages, threads
+from shortlist import threads
 from shortlist.errors import NonFiniteError
 from shortlist.models.row_systems import RowSystems, descend, solve_pulled
 
@@ -62,9 +63,9 @@ class Loss:
 
     def penalties(self, observed: Observed) -> NDArray[np.float64]:
         """Return λ of each row, float64[n_rows]."""
-        n = observed.weights.sum(axis=1, dtype=np.float64)
-        size: NDArray[np.float64] = n + self.unobserved_weight * observed.n_columns + self.besides
-        return self.reg * size**self.reg_exponent
+        size = observed.totals + self.unobserved_weight * observed.n_columns + self.besides
+        penalties: NDArray[np.float64] = self.reg * size**self.reg_exponent
+        return penalties
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,24 +79,46 @@ class Observed:
     @classmethod
     def of(cls, weights: sparse.csr_array, targets: Floats | None = None) -> Observed:
         """Return the pairs stored in `weights`; targets are 1 unless given, columns count if they have a pair."""
-        ones = np.ones(weights.nnz, weights.dtype)
-        return cls(
-            weights,
-            ones if targets is None else targets,
-            stages.distinct(weights.indices.astype(np.int64)).size,
-        )
+        ones = np.broadcast_to(weights.dtype.type(1), weights.nnz)
+        counted = cls(weights, ones if targets is None else targets, 0)
+        return replace(counted, n_columns=int(np.count_nonzero(counted.popularity)))
+
+    @cached_property
+    def popularity(self) -> NDArray[np.int64]:
+        """Return int64[n_columns]: how many pairs each column has."""
+        count = np.zeros(self.weights.shape[1], np.int64)
+        # In parts: NumPy makes its own copy of the indices, of twice their size.
+        for at in range(0, self.weights.nnz, _PAIRS):
+            count += np.bincount(self.weights.indices[at : at + _PAIRS], minlength=len(count))
+        return count
+
+    @cached_property
+    def totals(self) -> NDArray[np.float64]:
+        """Return float64[n_rows]: the sum of the weights of each row."""
+        total: NDArray[np.float64] = self.weights.sum(axis=1, dtype=np.float64)
+        return total
+
+    @cached_property
+    def coefficients(self) -> tuple[Floats, Floats]:
+        """Return weights and targets, each [nnz], or [1] where all are the same."""
+        return _one_if_equal(self.weights.data), _one_if_equal(self.targets)
 
     def transposed(self) -> Observed:
         """Return the same pairs from the other side."""
-        place = sparse.csr_array(
-            (np.arange(self.weights.nnz), self.weights.indices, self.weights.indptr), self.weights.shape
-        )
-        turned = place.T.tocsr()
-        weights = sparse.csr_array(
-            (self.weights.data[turned.data], turned.indices, turned.indptr), turned.shape
-        )
+        weights, targets = self.weights.T.tocsr(), self.targets
+        if len(self.coefficients[1]) == 1:
+            targets = np.broadcast_to(targets[:1], targets.shape) if len(targets) else targets
+        else:
+            structure = self.weights.indices, self.weights.indptr
+            targets = sparse.csr_array((targets, *structure), self.weights.shape).T.tocsr().data
         n_rows = int(np.count_nonzero(np.diff(self.weights.indptr)))
-        return Observed(weights, self.targets[turned.data], n_rows)
+        return Observed(weights, targets, n_rows)
+
+
+def _one_if_equal(values: Floats) -> Floats:
+    """Return the first of `values` alone where all are equal to it, otherwise all."""
+    equal = values.size > 0 and values[0] == values[-1] and values.min() == values.max()
+    return values[:1] if equal else values
 
 
 def half_step(
@@ -129,22 +152,25 @@ def half_step(
     """
     with threads.single_blas():
         base, rotation, rotated = _axes(columns, loss.unobserved_weight, shared)
-        weights = observed.weights
+        weights, targets = observed.coefficients
         systems = RowSystems(
-            weights.indptr,
-            weights.indices,
-            weights.data - weights.dtype.type(loss.taken_off),
-            weights.data * observed.targets,
+            observed.weights.indptr,
+            observed.weights.indices,
+            weights,
+            targets,
             rotated,
+            loss.taken_off,
             base,
             loss.penalties(observed),
             None if pull is None else pull @ rotation,
+            observed.popularity,
         )
         if cg_steps is None:
             solved = solve_pulled(systems, row)
         else:
-            begin = np.zeros((weights.shape[0], columns.shape[1]), columns.dtype) if start is None else start
-            solved = descend(systems, _product(begin, rotation), cg_steps, row)
+            n_rows, d = observed.weights.shape[0], columns.shape[1]
+            begin = np.zeros((n_rows, d), columns.dtype) if start is None else _product(start, rotation)
+            solved = descend(systems, begin, cg_steps, row)
         return _product(solved, np.ascontiguousarray(rotation.T))
 
 

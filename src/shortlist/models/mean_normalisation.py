@@ -40,6 +40,27 @@ def item_means(ratings: sparse.csr_array, shrinkage: float) -> NDArray[np.float6
     return means
 
 
+def item_logits(labels: sparse.csr_array, shrinkage: float) -> tuple[NDArray[np.float64], float]:
+    """Return log(m_i / (1 - m_i)) of each item's shrunk mean label, float64[n_items], and that of the overall mean.
+
+    m_i = (ones of the item + shrinkage * m) / (n_i + shrinkage), with m = (all ones + 1) / (n + 2), Laplace's rule: it
+    and, for `shrinkage` > 0, every m_i lie strictly between 0 and 1. An item without labels takes m. `labels` is the
+    CSR [n_users, n_items] of 0 and 1. Cost: O(nnz + n_items).
+
+    >>> clicks = sparse.csr_array(([1.0, 1.0, 0.0, 0.0], ([0, 1, 2, 3], [0, 0, 0, 0])), shape=(4, 2))
+    >>> logits, overall = item_logits(clicks, shrinkage=2.0)  # (2 + 1) / (4 + 2) = 1/2; the other has no label
+    >>> logits.tolist(), overall
+    ([0.0, 0.0], 0.0)
+    """
+    n_items = labels.shape[1]
+    ones = np.bincount(labels.indices, labels.data, minlength=n_items)
+    n = np.bincount(labels.indices, minlength=n_items)
+    overall = (ones.sum() + 1) / (labels.nnz + 2)
+    mean = np.where(n > 0, (ones + shrinkage * overall) / np.maximum(n + shrinkage, 1e-300), overall)
+    logits: NDArray[np.float64] = np.log(mean) - np.log1p(-mean)
+    return logits, float(np.log(overall) - np.log1p(-overall))
+
+
 def centred(
     ratings: sparse.csr_array, means: NDArray[np.floating[Any]], dtype: type[np.float32 | np.float64]
 ) -> sparse.csr_array:

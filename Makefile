@@ -5,6 +5,7 @@
 #   ARGS=...    handed on to `shortlist demo` or pytest, as in: make test ARGS="tests/models -x"
 #   MINUTES=... how long `make fuzz` looks for a broken promise (default: 60)
 #   BENCH=...   one benchmark alone, as in: make bench BENCH=course_lab
+#   PART=...    scripts or parts of `make bench-full`, as in: make bench-full PART="gowalla/wals ease"
 
 SHELL := /bin/sh
 CANDIDATES := python3 python3.13 python3.12 python3.11 python
@@ -18,7 +19,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check -qq install
 
-.PHONY: help demo test test-services fuzz check bench tables clean
+.PHONY: help demo test test-services fuzz check bench bench-full tables clean
 .DELETE_ON_ERROR:
 
 help:
@@ -28,6 +29,7 @@ help:
 	@echo "make test-services  the tests against PostgreSQL, which it installs and starts for itself"
 	@echo "make check   format, lint, types, import contract, tables in the documents"
 	@echo "make bench   the benchmarks beside their peers; renews benchmarks/results and the tables made from it"
+	@echo "make bench-full  the long ones, part by part; called again, it goes on where it was cut off"
 	@echo "make tables  the tables in README.md and docs, anew from benchmarks/results"
 	@echo "make clean   remove .venv, caches and builds"
 
@@ -54,11 +56,18 @@ check: .venv/check.stamp
 
 # A script that lacks its data says so and ends with 77: it is left out, and the results it wrote before stay.
 bench: .venv/bench.stamp
-	@for script in benchmarks/bench_$(BENCH).py; do \
+	@long=" $$($(BIN)/python benchmarks/full.py --scripts) "; \
+	for script in benchmarks/bench_$(BENCH).py; do \
+	  name=$${script#benchmarks/bench_}; name=$${name%.py}; \
+	  case "$$long" in *" $$name "*) continue;; esac; \
 	  echo "== $$script"; \
 	  $(BIN)/python "$$script" || { status=$$?; [ $$status -eq 77 ] || exit $$status; }; \
 	done
 	@$(BIN)/python benchmarks/tables.py --print
+	@$(BIN)/python benchmarks/tables.py
+
+bench-full: .venv/bench.stamp
+	@$(BIN)/python benchmarks/full.py $(PART)
 	@$(BIN)/python benchmarks/tables.py
 
 tables: .venv/base.stamp

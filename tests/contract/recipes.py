@@ -300,7 +300,9 @@ def matrix_factorization(rng: np.random.Generator) -> Recipe:
     objective, kind = [("squared", "ratings"), ("squared", "ratings"), ("binary", "binary")][rng.integers(3)]
     arguments = f"dim={rng.integers(1, 6)}, solver={str(solver)!r}, n_epochs={rng.integers(0, 3)}, min_ratings={least}"
     return Recipe(
-        (f"model = sl.MatrixFactorization({arguments}, item_bias={rng.random() < 0.5}, objective={objective!r})",),
+        (
+            f"model = sl.MatrixFactorization({arguments}, item_bias={rng.random() < 0.5}, objective={objective!r})",
+        ),
         (kind,),
         who_has_an_event,
         items_of_at_least(least),

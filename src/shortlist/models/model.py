@@ -60,6 +60,8 @@ class Model(ABC):
     FITTED: ClassVar[tuple[str, ...]] = ()
     # Whether its lists hold nothing but what the user chose before; reasons and shortfalls then say so.
     only_past: ClassVar[bool] = False
+    # Whether the vector of a user is made from the history of the request, so that it is another one at another moment.
+    vectors_by_history: ClassVar[bool] = False
 
     memory_: Memory
     known_users_: NDArray[np.bool_]

@@ -54,6 +54,7 @@ class PureSVD(Model):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ("item_factors_", "item_offsets_", "singular_values_")
+    vectors_by_history: ClassVar[bool] = True
 
     item_factors_: NDArray[np.float32]
     item_offsets_: NDArray[np.float32]

@@ -64,7 +64,7 @@ def _remembered(model: Model, request: Request, people: UserVectors | None) -> N
     """Return bool[n]: of whom `score_pairs` says what the request would."""
     if people is not None:
         return np.zeros(len(request), bool)
-    if isinstance(model, EmbeddingModel):
+    if isinstance(model, EmbeddingModel) and not model.vectors_by_history:
         return np.ones(len(request), bool)  # a vector is the same at any moment
     ptr, user = model.memory_.history.ptr, np.maximum(request.user_idx, 0)
     same: NDArray[np.bool_] = np.diff(request.history.ptr) == ptr[user + 1] - ptr[user]

@@ -119,6 +119,18 @@ PARTS = {
         SEEDS,
     ),
     "ease": Part("EASE, λ=80", sl.EASE, fitted_with={"reg": 80.0}),
+    "bpr": Part(
+        "BPR, dim 64",
+        sl.BPR,
+        {
+            "learning_rate": (0.05, 0.1, 0.2),
+            "item_reg": (0.003, 0.01, 0.03),
+            "user_reg": (0.003, 0.01, 0.03),
+        },
+        {"learning_rate": 0.1, "item_reg": 0.01, "user_reg": 0.01},
+        {"n_epochs": 20},
+        {"n_epochs": 80},
+    ),
 }
 BLENDED = ("wals", "graph_filter", "rp3beta", "item_neighbors")
 BLEND = "blend"

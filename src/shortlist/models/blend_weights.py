@@ -108,8 +108,10 @@ def judged_candidates(
         raise DataError(
             "weights cannot be found: nobody has enough events to hold some back and know the rest; give weights="
         )
-    people = np.sort(rng.permutation(people)[: search.n_users]).astype(np.int32)
-    blocks = [people[start : start + _BLOCK_USERS] for start in range(0, people.size, _BLOCK_USERS)]
+    people = np.sort(rng.permutation(people)[: search.n_users])
+    blocks = [
+        people[start : start + _BLOCK_USERS].astype(np.int32) for start in range(0, people.size, _BLOCK_USERS)
+    ]
     pools = [_pool(models, block, search, with_seen) for block in blocks]
     start = np.repeat(np.arange(0, people.size, _BLOCK_USERS), [pool.row.size for pool in pools])
     row = np.concatenate([pool.row for pool in pools]) + start
@@ -142,12 +144,12 @@ def best_shares(judged: Judged, k: int) -> NDArray[np.float64]:
     return best
 
 
-def _shares_near(share: float, step: float) -> list[float]:
+def _shares_near(share: float, step: float) -> NDArray[np.float64]:
     """Return the shares to try: all multiples of a coarse step, the ones near `share` of a fine one."""
     if step == _STEPS[0]:
-        return np.arange(0, 1 + step / 2, step).clip(0, 1).tolist()
-    near = share + step * np.arange(-_REACH, _REACH + 1)
-    return near[(near >= 0) & (near <= 1)].tolist()
+        return np.linspace(0, 1, round(1 / step) + 1)
+    near = np.asarray(share + step * np.arange(-_REACH, _REACH + 1), np.float64)
+    return near[(near >= 0) & (near <= 1)]
 
 
 def _with_share(weights: NDArray[np.float64], m: int, share: float) -> NDArray[np.float64]:

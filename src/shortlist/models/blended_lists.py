@@ -174,7 +174,8 @@ def _fill(
     at = rows[ranked.row[first]], ranked.rank[first] - 1
     index[at], score[at] = ranked.item_idx[first], ranked.score[first]
     # An item that ties with the bound could come before by its index: it is looked for.
-    certain = (length >= k) & (score[rows, k - 1] > weighted_sum(voices, pool.ends))
+    last, beyond = score[rows, k - 1], weighted_sum(voices, pool.ends)
+    certain: NDArray[np.bool_] = (length >= k) & (last > beyond)
     return certain | pool.exhausted
 
 

@@ -2,22 +2,21 @@
 
 | symbol | meaning |
 |---|---|
-| X | 0/1 matrix [users, items], rows by user (ptr, item) and by item (item_ptr, user), both ascending |
+| X | 0/1 matrix [users, items] by user (ptr, item), items ascending |
+| item_ptr, user, end | the users of each item, and where its entry among the items of that user ends |
 | G | XᵀX + λI |
 | B | weights float32[items, items] |
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from shortlist.kernels.jit import fast_kernel, kernel
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    Real = TypeVar("Real", np.float32, np.float64)
 
 # Columns that are summed at a time: 16 KiB of sums stay in the first cache while rows of B stream past.
 _COLUMNS = 4096
@@ -27,24 +26,22 @@ _COLUMNS = 4096
 def gram_lower(
     item_ptr: NDArray[np.int64],
     user: NDArray[np.int32],
+    end: NDArray[np.int64],
     ptr: NDArray[np.int64],
-    item: NDArray[np.int32],
+    item: NDArray[np.uint32],
     reg: float,
-    G: NDArray[Real],
+    G: NDArray[np.floating[Any]],
     start: int,
     stop: int,
 ) -> None:
     """Write rows [start, stop) of the lower triangle of XᵀX + reg·I; what stands above it is left alone."""
     for i in range(start, stop):
-        G[i, : i + 1] = 0
-        G[i, i] = reg
+        row = G[i, : i + 1]
+        row[:] = 0
+        row[i] = reg
         for p in range(item_ptr[i], item_ptr[i + 1]):
-            u = user[p]
-            for q in range(ptr[u], ptr[u + 1]):
-                j = item[q]
-                if j > i:
-                    break
-                G[i, j] += 1
+            for j in item[ptr[user[p]] : end[p]]:
+                row[j] += 1
 
 
 @fast_kernel

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from scipy import sparse
 
 from shortlist import threads
 from shortlist.errors import ParameterError
@@ -19,7 +20,6 @@ from shortlist.stages import offsets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy import sparse
 
     from shortlist.data.dataset import Dataset
     from shortlist.models.fitting import Fitting
@@ -172,9 +172,9 @@ class EASE(Model):
         )
 
 
-_DTYPES = {"single": np.float32, "double": np.float64}
+_DTYPES: dict[Precision, type[np.floating[Any]]] = {"single": np.float32, "double": np.float64}
 # What rounding may take from 1 / P_jj, which is at least λ.
-_ROUNDING = {"single": 1e-2, "double": 1e-6}
+_ROUNDING: dict[Precision, float] = {"single": 1e-2, "double": 1e-6}
 
 
 def _at_positions(
@@ -192,18 +192,18 @@ def _gram(
     item: NDArray[np.int32],
     n_items: int,
     reg: float,
-    dtype: type[np.float32 | np.float64],
-) -> NDArray[np.float32]:
+    dtype: type[np.floating[Any]],
+) -> NDArray[np.floating[Any]]:
     """Return XᵀX + reg·I [n_items, n_items] of which the lower triangle alone is written."""
-    order = np.argsort(item, kind="stable")
-    user = np.repeat(np.arange(ptr.size - 1, dtype=np.int32), np.diff(ptr))[order]
-    item_ptr = offsets(np.bincount(item, minlength=n_items))
+    ends = sparse.csr_array((np.arange(1, item.size + 1), item, ptr), shape=(ptr.size - 1, n_items)).tocsc()
+    by_item = ends.indptr.astype(np.int64), ends.indices.astype(np.int32), ends.data
     gram = np.empty((n_items, n_items), dtype)
-    threads.run_blocks(lambda i, j: gram_lower(item_ptr, user, ptr, item, reg, gram, i, j), n_items)
+    arguments = *by_item, ptr, item.astype(np.uint32), reg, gram
+    threads.run_blocks(lambda start, stop: gram_lower(*arguments, start, stop), n_items)
     return gram
 
 
-def _scale_columns(negative: NDArray[np.float32], scale: NDArray[np.float32]) -> None:
+def _scale_columns(negative: NDArray[np.floating[Any]], scale: NDArray[np.floating[Any]]) -> None:
     """Turn the lower triangle of −P into all of B_ij = −P_ij / P_jj in place, with zeros on the diagonal."""
     n = scale.size
 

@@ -80,8 +80,8 @@ class GraphFilter(Model):
         target_exponent: float = 0.3,
         *,
         n_neighbors: int | None = 500,
-        dim: int = 64,
-        low_pass: float = 0.1,
+        dim: int = 256,
+        low_pass: float = 0.3,
     ) -> None:
         self.user_exponent = number("user_exponent", user_exponent, most=_MOST)
         self.item_exponent = number("item_exponent", item_exponent, most=_MOST)

@@ -12,7 +12,7 @@ n³ operations in all, nearly all of them in products of two tiles.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from scipy.linalg import lapack
@@ -22,7 +22,7 @@ from shortlist import threads
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Real = TypeVar("Real", np.float32, np.float64)
+    Real = TypeVar("Real", bound=np.floating[Any])
 
 # One product of two tiles takes some milliseconds, which Ctrl-C waits for. 384 to 1024 differ by less than a fifth.
 TILE = 512
@@ -37,21 +37,31 @@ def negative_inverse(matrix: NDArray[Real], tile: int = TILE) -> None:
     SWEEP Operator, The American Statistician 33(3), 1979, on blocks.
     """
     n = matrix.shape[0]
+    if n == 0:
+        return
     bands = [slice(start, min(start + tile, n)) for start in range(0, n, tile)]
     column, solved = np.empty((n, tile), matrix.dtype), np.empty((n, tile), matrix.dtype)
     with threads.single_blas():
+        inverse = _small_inverse(matrix[bands[0], bands[0]])
         for k in range(len(bands)):
             width = bands[k].stop - bands[k].start
-            _sweep(matrix, bands, k, column[:, :width], solved[:, :width])
+            inverse = _sweep(matrix, bands, k, inverse, column[:, :width], solved[:, :width])
 
 
 def _sweep(
-    matrix: NDArray[Real], bands: list[slice], k: int, column: NDArray[Real], solved: NDArray[Real]
-) -> None:
+    matrix: NDArray[Real],
+    bands: list[slice],
+    k: int,
+    inverse: NDArray[Real],
+    column: NDArray[Real],
+    solved: NDArray[Real],
+) -> NDArray[Real]:
+    """Sweep band k, whose A_kk has this inverse; return that of the next band's, which is ready before the rest is."""
     pivot = bands[k]
-    inverse = _small_inverse(matrix[pivot, pivot]).astype(matrix.dtype)
     others = [i for i in range(len(bands)) if i != k]
-    tiles = [(bands[i], bands[j]) for i in others for j in others if j <= i]
+    tiles = [(i, j) for i in others for j in others if j <= i]
+    tiles.sort(key=lambda tile: tile != (k + 1, k + 1))
+    following = [inverse]
 
     def solve(start: int, stop: int) -> None:
         for i in others[start:stop]:
@@ -60,8 +70,10 @@ def _sweep(
             np.matmul(column[rows], inverse, out=solved[rows])
 
     def eliminate(start: int, stop: int) -> None:
-        for rows, columns in tiles[start:stop]:
-            matrix[rows, columns] -= solved[rows] @ column[columns].T
+        for i, j in tiles[start:stop]:
+            matrix[bands[i], bands[j]] -= solved[bands[i]] @ column[bands[j]].T
+            if i == j == k + 1:
+                following[0] = _small_inverse(matrix[bands[i], bands[i]])
 
     def store(start: int, stop: int) -> None:
         for i in others[start:stop]:
@@ -74,15 +86,16 @@ def _sweep(
     threads.run_blocks(eliminate, len(tiles), 1)
     threads.run_blocks(store, len(others), 1)
     matrix[pivot, pivot] = -inverse
+    return following[0]
 
 
-def _small_inverse(block: NDArray[Real]) -> NDArray[np.float64]:
-    """Return the inverse of one tile, of which the lower triangle is read, in double precision."""
+def _small_inverse(block: NDArray[Real]) -> NDArray[Real]:
+    """Return the inverse of one tile, of which the lower triangle is read; found in double precision."""
     factor, failed = lapack.dpotrf(block.astype(np.float64), lower=1)
     if failed:
         raise np.linalg.LinAlgError("the matrix is not positive definite")
     inverse, failed = lapack.dpotri(factor, lower=1, overwrite_c=1)
     if failed:
         raise np.linalg.LinAlgError("the matrix is singular")
-    lower: NDArray[np.float64] = np.tril(inverse)
-    return lower + np.tril(inverse, -1).T
+    whole: NDArray[Real] = (np.tril(inverse) + np.tril(inverse, -1).T).astype(block.dtype)
+    return whole

@@ -73,8 +73,8 @@ class EASE(Model):
     def gib_needed(n_items: int, precision: Precision = "single") -> float:
         """Return how many GiB a fit over `n_items` items takes: the matrix and what the inversion works with.
 
-        >>> round(EASE.gib_needed(40_981), 2), round(EASE.gib_needed(40_981, "double"), 2)
-        (6.42, 19.09)
+        >>> round(EASE.gib_needed(40_981), 1), round(EASE.gib_needed(40_981, "double"), 1)
+        (6.4, 19.1)
         """
         size = np.dtype(_DTYPES[one_of("precision", precision, Precision)]).itemsize
         band = min(TILE, n_items)

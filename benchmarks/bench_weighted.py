@@ -109,7 +109,7 @@ def solvers(train: Dataset, seed: int) -> dict[str, Any]:
     rows = [[solver, *(curve[n - 1] / least - 1 for n in EPOCHS)] for solver, curve in found.items()]
     for row in rows:
         print(row, flush=True)
-    return results.table({"solver": ""} | {f"after {n} epochs": ".2%" for n in EPOCHS}, rows)
+    return results.table({"solver": ""} | {f"epoch {n}": ".2%" for n in EPOCHS}, rows)
 
 
 def new_films(data: Dataset, seed: int) -> dict[str, Any]:

@@ -52,8 +52,8 @@ def _sum_rows(
 ) -> float:
     # Σ weight · row to p; returned is the sum of the absolute weights of rows with features.
     n_items = X.ptr.size - 1
-    p[:] = 0.0
-    mass[:] = 0.0
+    for f in range(p.size):
+        p[f] = mass[f] = 0.0
     total = 0.0
     for at in range(W.ptr[person], W.ptr[person + 1]):
         item, weight = W.column[at], W.value[at]
@@ -87,8 +87,9 @@ def make_profile(
         else:
             n_used += 1
             squared += p[f] * p[f]
-    if n_used > 0:
-        p /= np.sqrt(squared) if cosine else total
+    divisor = np.sqrt(squared) if cosine else total
+    for f in range(p.size if n_used > 0 else 0):
+        p[f] /= divisor
     return n_used
 
 
@@ -112,12 +113,12 @@ def score_by_content(W: Rows, X: Rows, S: Rows, T: Rows, cosine: bool, out: NDAr
     p, mass = np.empty(n_features), np.empty(n_features)
     total = np.empty(out.shape[1])
     for person in range(out.shape[0]):
-        if make_profile(W, person, X, S, cosine, p, mass) == 0:
-            out[person] = -np.inf
-            continue
-        total[:] = 0.0
-        for f in range(n_features):
+        known = make_profile(W, person, X, S, cosine, p, mass) > 0
+        for i in range(total.size):
+            total[i] = 0.0 if known else -np.inf
+        for f in range(n_features if known else 0):
             if p[f] != 0.0:
                 for at in range(T.ptr[f], T.ptr[f + 1]):
                     total[T.column[at]] += p[f] * np.float64(T.value[at])
-        out[person] = total
+        for i in range(total.size):
+            out[person, i] = total[i]

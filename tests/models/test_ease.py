@@ -1,5 +1,6 @@
 """EASE: against one ridge regression an item, at its optimum, whoever stands where, and what it refuses."""
 
+import tracemalloc
 from functools import partial
 
 import numpy as np
@@ -202,12 +203,27 @@ def test_a_person_and_an_item_without_events_are_unknown():
 
 def test_what_a_fit_takes_is_known_before_and_refused_over_the_limit(rng, monkeypatch):
     monkeypatch.setattr(ease, "_gram", None)  # nothing may have begun
-    assert sl.EASE.gib_needed(100_000) == pytest.approx(4 * 100_000**2 / 2**30, rel=0.02)
-    assert sl.EASE.gib_needed(1000, "double") > 2 * sl.EASE.gib_needed(1000)
+    assert sl.EASE.gib_needed(100_000) == pytest.approx(5 * 100_000**2 / 2**30)
+    assert sl.EASE.gib_needed(100_000, "double") == pytest.approx(12 * 100_000**2 / 2**30)
     needed = sl.EASE.gib_needed(9)
     X = random_choices(rng)
     with pytest.raises(ParameterError, match=r"9 items .* GiB .*memory_limit_gib=.*raise it.*min_users"):
         sl.EASE(memory_limit_gib=needed * 0.99).fit(shop(X))
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_a_fit_takes_what_it_said(rng, precision):
+    data = shop(random_choices(rng, 20, 2000))
+    sl.EASE().fit(shop(np.ones((2, 2))))  # compiled
+    _ = data.memory
+    tracemalloc.start()
+    try:
+        sl.EASE(5.0, precision=precision).fit(data)
+        peak = tracemalloc.get_traced_memory()[1] / 2**30
+    finally:
+        tracemalloc.stop()
+    said = sl.EASE.gib_needed(2000, precision)
+    assert 0.8 * said < peak < 1.1 * said
 
 
 def test_memory_under_the_limit_is_enough(rng):

@@ -71,15 +71,17 @@ class EASE(Model):
 
     @staticmethod
     def gib_needed(n_items: int, precision: Precision = "single") -> float:
-        """Return how many GiB a fit over `n_items` items takes: the matrix and what the inversion works with.
+        """Return how many GiB a fit over `n_items` items takes at its peak: the matrix, and what works on it.
 
         >>> round(EASE.gib_needed(40_981), 1), round(EASE.gib_needed(40_981, "double"), 1)
-        (6.4, 19.1)
+        (7.8, 18.8)
         """
         size = np.dtype(_DTYPES[one_of("precision", precision, Precision)]).itemsize
         band = min(TILE, n_items)
-        copy = 0 if precision == "single" else 4 * n_items**2
-        return (size * (n_items**2 + 2 * n_items * band + threads.num_threads() * band**2) + copy) / 2**30
+        inverting = size * (2 * n_items * band + threads.num_threads() * band**2) + _PIVOT * band**2
+        # After it: a byte for each weight to see that all are finite, or the weights in single precision.
+        after = n_items**2 * (1 if precision == "single" else 4)
+        return (size * n_items**2 + max(inverting, after)) / 2**30
 
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
         matrix = positive_matrix(dataset, "EASE")
@@ -172,6 +174,8 @@ class EASE(Model):
         )
 
 
+# Bytes for each entry of a pivot while it is inverted: four arrays in double precision.
+_PIVOT = 32
 _DTYPES: dict[Precision, type[np.floating[Any]]] = {"single": np.float32, "double": np.float64}
 # What rounding may take from 1 / P_jj, which is at least λ.
 _ROUNDING: dict[Precision, float] = {"single": 1e-2, "double": 1e-6}

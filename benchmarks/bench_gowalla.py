@@ -69,11 +69,10 @@ PARTS = {
         sl.ItemNeighbors,
         {
             "weighting": ("binary", "tfidf", "bm25"),
-            "similarity": ("cosine", "jaccard"),
             "shrinkage": (0.0, 3.0, 10.0, 30.0),
             "n_neighbors": (50, 100, 200, 400),
         },
-        {"weighting": "binary", "similarity": "cosine", "shrinkage": 10.0, "n_neighbors": 100},
+        {"weighting": "binary", "shrinkage": 10.0, "n_neighbors": 100},
     ),
     "rp3beta": Part(
         "RP3beta",
@@ -207,7 +206,10 @@ def measure_blend(done: Mapping[str, Any], train: Dataset, test: Dataset) -> dic
     weights = sl.Blend(models).fit(train, rng=0).weights_
     seconds = time.perf_counter() - start
     print("weights", weights, f"{seconds:.0f} s", flush=True)
-    title = f"Blend of {', '.join(PARTS[name].title.partition(',')[0] for name in BLENDED)}"
+    # A model that adds nothing need not be fitted.
+    weights = {name: weight for name, weight in weights.items() if weight > 0}
+    models = {name: models[name] for name in weights}
+    title = f"Blend of {', '.join(PARTS[name].title.partition(',')[0] for name in models)}"
     rows = measured(title, lambda: sl.Blend(models, weights=weights), train, test, SEEDS)
     return {"rows": rows, "chosen": {"weights": weights, "models": chosen}, "seconds_with_weights": seconds}
 

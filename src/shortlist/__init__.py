@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shortlist.models.graph_filter import GraphFilter as GraphFilter
     from shortlist.models.item_neighbors import ItemNeighbors as ItemNeighbors
     from shortlist.models.k_means_segments import KMeansSegments as KMeansSegments
+    from shortlist.models.linear_on_features import LinearOnFeatures as LinearOnFeatures
     from shortlist.models.matrix_factorization import MatrixFactorization as MatrixFactorization
     from shortlist.models.model import Model as Model
     from shortlist.models.popularity import Popularity as Popularity
@@ -79,6 +80,7 @@ _HOME = {
     "ItemNeighbors": "shortlist.models.item_neighbors",
     "KMeansSegments": "shortlist.models.k_means_segments",
     "Labels": "shortlist.data.labels",
+    "LinearOnFeatures": "shortlist.models.linear_on_features",
     "MatrixFactorization": "shortlist.models.matrix_factorization",
     "Model": "shortlist.models.model",
     "ModelScorer": "shortlist.scoring.model_scorer",

@@ -23,6 +23,7 @@ MODELS = {
     "GraphFilter": "shortlist.models.graph_filter:GraphFilter",
     "ItemNeighbors": "shortlist.models.item_neighbors:ItemNeighbors",
     "KMeansSegments": "shortlist.models.k_means_segments:KMeansSegments",
+    "LinearOnFeatures": "shortlist.models.linear_on_features:LinearOnFeatures",
     "MatrixFactorization": "shortlist.models.matrix_factorization:MatrixFactorization",
     "Popularity": "shortlist.models.popularity:Popularity",
     "PureSVD": "shortlist.models.pure_svd:PureSVD",

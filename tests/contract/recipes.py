@@ -119,6 +119,21 @@ def strangers_who_like_an_item_with_words(world) -> set:
     return {event.user for event in world.strangers if event.item in known and world.positive(event)}
 
 
+def rated_or_described(least: int) -> Callable:
+    """Return a function of the items with `least` users, those with neither words nor a user left out."""
+
+    def items(world) -> set:
+        of_enough = items_of_at_least(least)(world) if least else world.catalogue
+        return of_enough & (items_of_at_least(1)(world) | items_with_words(world))
+
+    return items
+
+
+def strangers_with_a_rated_or_described_item(world) -> set:
+    known = rated_or_described(0)(world)
+    return {event.user for event in world.strangers if event.item in known}
+
+
 def strangers_with_an_event(world) -> set:
     known = items_of_at_least(1)(world)
     return {event.user for event in world.strangers if event.item in known}
@@ -295,6 +310,21 @@ def k_means_segments(rng: np.random.Generator) -> Recipe:
     )
 
 
+def linear_on_features(rng: np.random.Generator) -> Recipe:
+    least, reg = int(rng.integers(0, 3)), float(rng.choice([0.1, 10.0]))
+    arguments = f"['title'], reg={reg}, min_ratings={least}, mean_shrinkage={rng.choice([None, 0.0, 5.0])}"
+    solver = str(rng.choice(["closed_form", "gradient"]))
+    return Recipe(
+        (f"model = sl.LinearOnFeatures({arguments}, solver={solver!r})",),
+        ("ratings",),
+        who_has_an_event,
+        rated_or_described(least),
+        needs_items=True,
+        folds_in=strangers_with_a_rated_or_described_item,
+        has_vectors=True,
+    )
+
+
 def matrix_factorization(rng: np.random.Generator) -> Recipe:
     solver, least = rng.choice(["als", "als", "sgd", "adam"]), int(rng.integers(1, 4))
     objective, kind = [("squared", "ratings"), ("squared", "ratings"), ("binary", "binary")][rng.integers(3)]
@@ -382,6 +412,7 @@ MODELS: dict[str, Callable[[np.random.Generator], Recipe]] = {
     "GraphFilter": graph_filter,
     "ItemNeighbors": item_neighbors,
     "KMeansSegments": k_means_segments,
+    "LinearOnFeatures": linear_on_features,
     "MatrixFactorization": matrix_factorization,
     "Popularity": popularity,
     "PureSVD": pure_svd,

@@ -16,7 +16,7 @@ def problem(rng, n_users=7, n_items=5, dim=3, dtype=np.float64):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("dim", [1, 3, 8])
+@pytest.mark.parametrize("dim", [0, 1, 3, 8])
 def test_residuals_are_prediction_minus_rating(dtype, dim):
     matrix, rated, (w, b, x, c) = problem(np.random.default_rng(1), dim=dim, dtype=dtype)
     out = np.full(matrix.nnz, np.nan)

@@ -41,10 +41,9 @@ def residuals(
     for u in range(start, stop):
         for q in range(indptr[u], indptr[u + 1]):
             i = indices[q]
-            dot = users[u, 0] * items[i, 0]
-            for f in range(1, dim):
-                dot += users[u, f] * items[i, f]
-            z = dot + user_bias[u] + offsets[i]
+            z = user_bias[u] + offsets[i]
+            for f in range(dim):
+                z += users[u, f] * items[i, f]
             if logistic:
                 out[q] = 1.0 / (1.0 + math.exp(-np.float64(z))) - targets[q]
             else:
@@ -71,10 +70,10 @@ def losses(
         total = 0.0
         for q in range(indptr[u], indptr[u + 1]):
             i = indices[q]
-            dot = users[u, 0] * items[i, 0]
-            for f in range(1, dim):
-                dot += users[u, f] * items[i, f]
-            z = np.float64(dot + user_bias[u] + offsets[i])
+            logit = user_bias[u] + offsets[i]
+            for f in range(dim):
+                logit += users[u, f] * items[i, f]
+            z = np.float64(logit)
             if logistic:
                 total += max(z, 0.0) - targets[q] * z + math.log1p(math.exp(-abs(z)))
             else:

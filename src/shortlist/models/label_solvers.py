@@ -96,10 +96,8 @@ def _newton(
 ) -> Floats:
     """Return `solution` [n_rows, d], changed in place to the optimum of each row."""
     active = np.flatnonzero(np.diff(rows.indptr))
-    left, offsets = (
-        rows[active],
-        sparse.csr_array((known, rows.indices, rows.indptr), rows.shape)[active].data,
-    )
+    left = rows[active]
+    offsets = _entries(known, rows, active)
     for _ in range(MOST_STEPS):
         here = solution[active]
         gap = _step(left, offsets, vectors, penalised, scale[active], here, row)
@@ -107,9 +105,16 @@ def _newton(
         wide = np.flatnonzero(gap > SMALL_GAP)
         if wide.size == 0:
             break
-        active, structure = active[wide], sparse.csr_array((offsets, left.indices, left.indptr), left.shape)
-        left, offsets = left[wide], structure[wide].data
+        offsets = _entries(offsets, left, wide)
+        active, left = active[wide], left[wide]
     return solution
+
+
+def _entries(values: Floats, rows: sparse.csr_array, chosen: NDArray[np.intp]) -> Floats:
+    """Return those of `values`, one of each stored entry of `rows`, that belong to the `chosen` rows."""
+    like: Any = sparse.csr_array((values, rows.indices, rows.indptr), rows.shape)
+    kept: Floats = like[chosen].data
+    return kept
 
 
 def _step(

@@ -14,6 +14,7 @@ from shortlist.models.fold_in import at_known_items, moved_to_items
 from shortlist.models.mean_normalisation import centred, item_logits, item_means
 from shortlist.models.model import Model
 from shortlist.models.rating_objective import Factors, Penalty, frequency_scale
+from shortlist.models.rating_prediction import predicted
 from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors
 from shortlist.models.warm_start import rows_at
 from shortlist.parameters import number, one_of, whole
@@ -398,14 +399,7 @@ class MatrixFactorization(Model):
         not. Raises `ParameterError` for unequal lengths.
         """
         self._require_fitted()
-        user_idx, item_idx = self.memory_.users.index_of(users), self.memory_.items.index_of(items)
-        if user_idx.size != item_idx.size:
-            raise ParameterError(f"predict takes pairs: got {user_idx.size} users and {item_idx.size} items")
-        user_known, item_known = user_idx >= 0, item_idx >= 0
-        of_item = np.where(item_known, self.item_offsets_[item_idx], np.float32(self.global_mean_))
-        rating = of_item + np.where(user_known, self.user_offsets_[user_idx], np.float32(0))
-        both = user_known & item_known
-        rating[both] = self._score(user_idx[both], item_idx[both])
+        rating = predicted(self, users, items)
         if self._is_binary:
             return special.expit(rating.astype(np.float64)).astype(np.float32)
         return np.clip(rating, *(self.memory_.feedback.scale or (None, None))) if clip else rating

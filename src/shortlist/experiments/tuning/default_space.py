@@ -65,6 +65,10 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
         "n_neighbors": Range(10, 500, log=True, whole=True),
         "shrinkage": Range(1.0, 300.0, log=True),
     },
+    "LinearOnFeatures": {
+        "reg": Range(0.1, 300.0, log=True),
+        "mean_shrinkage": Range(1.0, 200.0, log=True),
+    },
     "MatrixFactorization": {
         "reg": Range(0.1, 30.0, log=True),
         "bias_reg": Range(0.1, 30.0, log=True),

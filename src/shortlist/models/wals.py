@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -11,8 +11,10 @@ import numpy as np
 from shortlist.data.feature_encoder import FeatureEncoder
 from shortlist.errors import DataError, NonFiniteError, ParameterError
 from shortlist.models import wals_solvers
+from shortlist.models.feature_columns import checked_columns, encoding_of
 from shortlist.models.fold_in import moved_to_items
 from shortlist.models.group_means import GroupMeans, Groups
+from shortlist.models.item_vectors import ItemVectors
 from shortlist.models.model import Model
 from shortlist.models.newcomers import new_items, new_users
 from shortlist.models.pair_weights import PairWeights, Weighting, require_usable
@@ -37,24 +39,12 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
     from shortlist.data.interactions import Interactions
-    from shortlist.data.vocabulary import Ids, Vocabulary
+    from shortlist.data.vocabulary import Vocabulary
     from shortlist.models.fitting import Fitting
     from shortlist.stages import Lists, Request
 
 
 Solver = Literal["exact", "cg", "gravity", "sgd"]
-
-
-@dataclass(frozen=True, eq=False)
-class ItemVectors:
-    """Vectors of items in a model's space; what `fold_in_items` returns.
-
-    vectors float32[n, d]; known bool[n]: false where there was nothing to make a vector from.
-    """
-
-    vectors: NDArray[np.float32]
-    known: NDArray[np.bool_]
-    item_ids: Ids
 
 
 class WALS(Model):
@@ -170,8 +160,8 @@ class WALS(Model):
         self.cg_steps = whole("cg_steps", cg_steps, least=1)
         self.learning_rate = number("learning_rate", learning_rate, above_zero=True)
         self.n_negatives = whole("n_negatives", n_negatives, least=1)
-        self.user_features = _columns("user_features", user_features)
-        self.item_features = _columns("item_features", item_features)
+        self.user_features = checked_columns("user_features", user_features)
+        self.item_features = checked_columns("item_features", item_features)
         self.feature_weight = number("feature_weight", feature_weight, above_zero=True)
         self.cold_items_like = cold_items_like
         if not isinstance(cold_items_like, str | None):
@@ -237,8 +227,8 @@ class WALS(Model):
         self.user_counts_ = np.diff(values.indptr).astype(np.int64)
         self.item_counts_ = np.bincount(values.indices, minlength=values.shape[1])
         self.weight_scale_ = self._weighting.scale(self.user_counts_, self.item_counts_, values)
-        self.user_encoding_ = _encoding(dataset.user_features, self.user_features, "user")
-        self.item_encoding_ = _encoding(dataset.item_features, self.item_features, "item")
+        self.user_encoding_ = encoding_of(dataset.user_features, self.user_features, "user")
+        self.item_encoding_ = encoding_of(dataset.item_features, self.item_features, "item")
         of_users = self._side_features(self.user_encoding_, dataset.user_features)
         of_items = self._side_features(self.item_encoding_, dataset.item_features)
         self.known_users_ = _known(self.user_counts_, of_users)
@@ -445,36 +435,6 @@ class WALS(Model):
 def _positive_values(log: Interactions) -> sparse.csr_array:
     """Return the values of the positive pairs, float32 CSR [n_users, n_items]: the sum of events, else the last."""
     return log.where(log.positive).matrix("sum" if log.feedback.kind == "events" else "last")
-
-
-def _columns(name: str, chosen: object) -> bool | list[str]:
-    if isinstance(chosen, bool):
-        return chosen
-    if not isinstance(chosen, Sequence) or isinstance(chosen, str) or not chosen:
-        raise ParameterError(f"{name} must be True, False or a list of columns, got {chosen!r}")
-    if not all(isinstance(column, str) for column in chosen):
-        raise ParameterError(f"{name} must be names of columns, got {list(chosen)!r}")
-    return list(chosen)
-
-
-def _encoding(table: FeatureTable | None, chosen: bool | Sequence[str], what: str) -> dict[str, Any] | None:
-    """Return the encoder of the chosen columns as plain values, None where none are."""
-    if chosen is False:
-        return None
-    if table is None:
-        raise DataError(
-            f"this data has no {what} features: leave {what}_features out, or read them with the data"
-        )
-    if chosen is True:
-        # Free text has as many features as words; who wants them names the column.
-        chosen = [name for name, kind in table.kinds.items() if kind != "text"]
-    encoder = FeatureEncoder.fit(table, chosen)
-    if not encoder.names:
-        raise DataError(
-            f"the {what} features hold nothing to encode in {chosen}; name another column in {what}_features "
-            f"({', '.join(table.kinds) or 'there is none'})"
-        )
-    return encoder.to_values()
 
 
 def _known(counts: NDArray[np.integer[Any]], features: SideFeatures | None) -> NDArray[np.bool_]:

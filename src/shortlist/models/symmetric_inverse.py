@@ -31,8 +31,9 @@ TILE = 512
 def negative_inverse(matrix: NDArray[Real], tile: int = TILE) -> None:
     """Put −A⁻¹ in the place of the symmetric positive definite A [n, n], float32 or float64.
 
-    Only the lower triangle is read and written. The result does not depend on the number of threads. Raises
-    `numpy.linalg.LinAlgError` where A is not positive definite within its precision; A is then spoiled.
+    Only the lower triangle is read and holds the result; some of what stands above it is overwritten. The result does
+    not depend on the number of threads. Raises `numpy.linalg.LinAlgError` where A is not positive definite within its
+    precision; A is then spoiled.
     Cost: n³ operations; 2 · n · tile numbers beside A. Source: the sweep operator of Goodnight, A Tutorial on the
     SWEEP Operator, The American Statistician 33(3), 1979, on blocks.
     """
@@ -40,6 +41,8 @@ def negative_inverse(matrix: NDArray[Real], tile: int = TILE) -> None:
     if n == 0:
         return
     bands = [slice(start, min(start + tile, n)) for start in range(0, n, tile)]
+    for band in bands:  # products of whole tiles must not meet what stands above the diagonal
+        matrix[band, band] = _mirrored(matrix[band, band])
     column, solved = np.empty((n, tile), matrix.dtype), np.empty((n, tile), matrix.dtype)
     with threads.single_blas():
         inverse = _small_inverse(matrix[bands[0], bands[0]])
@@ -97,5 +100,10 @@ def _small_inverse(block: NDArray[Real]) -> NDArray[Real]:
     inverse, failed = lapack.dpotri(factor, lower=1, overwrite_c=1)
     if failed:
         raise np.linalg.LinAlgError("the matrix is singular")
-    whole: NDArray[Real] = (np.tril(inverse) + np.tril(inverse, -1).T).astype(block.dtype)
+    return _mirrored(inverse).astype(block.dtype)
+
+
+def _mirrored(block: NDArray[Real]) -> NDArray[Real]:
+    """Return the symmetric matrix with this lower triangle."""
+    whole: NDArray[Real] = np.tril(block) + np.tril(block, -1).T
     return whole

@@ -68,7 +68,8 @@ def descend_block(
     both are. A row is without solution where its matrix is seen not to be positive definite; it ends the block.
     """
     zero, one = base.dtype.type(0), base.dtype.type(1)
-    diagonal, inverse, r, p, ap = np.zeros((5, len(base)), base.dtype)
+    diagonal, inverse = np.zeros_like(base), np.zeros_like(base)
+    r, p, ap = np.zeros_like(base), np.zeros_like(base), np.zeros_like(base)
     for u in range(start, stop):
         first, last, row = indptr[u], indptr[u + 1], x[u]
         for k in range(len(base)):

@@ -7,7 +7,7 @@ the *training* side of the first fold only.
 
 A second table shows what `min_ratings` does to lists of predicted ratings, on each user's last ratings.
 
-Ends with status 1 unless the mean RMSE of the first two folds is at most .862 and a fit at least five times as fast as
+Ends with status 1 unless the mean RMSE of the first two folds is at most .858 and a fit at least five times as fast as
 SVD's.
 """
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 FOLDS = 5
 NAMED = (0, 1)  # the folds that the target and Surprise's slow algorithms are measured on
-RMSE_TARGET, SPEED_TARGET = 0.862, 5.0
+RMSE_TARGET, SPEED_TARGET = 0.858, 5.0
 SLOW_PEERS = ("SVDpp", "KNNBaseline")
 MIN_RATINGS = (1, 2, 3, 5, 10, 20)
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -361,7 +361,10 @@ class Model(ABC):
 
     @final
     def to_state(self, *, with_memory: bool = True) -> State:
-        """Return the arrays and values that `from_state` needs; a pipeline keeps one memory for all its models."""
+        """Return the arrays and values that `from_state` needs; a pipeline keeps one memory for all its models.
+
+        Raises `ArtifactError` where a parameter is a function.
+        """
         self._require_fitted()
         fitted = {
             name: getattr(self, name)
@@ -370,6 +373,12 @@ class Model(ABC):
         arrays = {name: value for name, value in fitted.items() if isinstance(value, np.ndarray)}
         plain = {name: value for name, value in fitted.items() if name not in arrays}
         params = {name: value for name, value in self.params().items() if value is not self.models}
+        for name, value in params.items():
+            if callable(value):
+                raise ArtifactError(
+                    f"{type(self).__name__}({name}=…) is a function, which cannot be saved; use a parameter of plain "
+                    "values in its place, or keep the model in this process"
+                )
         values = {"params": params, "fitted": plain, "seed": self.seed_, "models": list(self.models_)}
         parts = {f"model.{name}": model.to_state(with_memory=False) for name, model in self.models_.items()}
         if with_memory:

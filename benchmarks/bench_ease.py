@@ -5,7 +5,8 @@
 Each side runs in a process of its own, in turns, with as many threads as there are cores. "EASE" is one whole fit from
 a dataset, compiled before. "LAPACK" is `potrf` and `potri` in single precision, in place, on the same matrix XᵀX + λI,
 which was made before: the least that any implementation of the closed form does. "numpy.linalg.inv" is what is often
-written; it is measured on the smaller set alone. The data are sets of the shape of MovieLens with the number of items cut to size (`movielens_like`).
+written; it is measured on the smaller set alone. The data are sets of the shape of MovieLens with the number of items
+cut to size (`movielens_like`).
 """
 
 from __future__ import annotations

@@ -78,7 +78,11 @@ class Observed:
 
     @classmethod
     def of(cls, weights: sparse.csr_array, targets: Floats | None = None) -> Observed:
-        """Return the pairs stored in `weights`; targets are 1 unless given, columns count if they have a pair."""
+        """Return the pairs stored in `weights`; targets are 1 unless given, columns count if they have a pair.
+
+        Weights that are all the same are kept once: the matrix then is another, of the same indices.
+        """
+        weights = _slim(weights)
         ones = np.broadcast_to(weights.dtype.type(1), weights.nnz)
         counted = cls(weights, ones if targets is None else targets, 0)
         return replace(counted, n_columns=int(np.count_nonzero(counted.popularity)))
@@ -105,7 +109,7 @@ class Observed:
 
     def transposed(self) -> Observed:
         """Return the same pairs from the other side."""
-        weights, targets = self.weights.T.tocsr(), self.targets
+        weights, targets = _slim(self.weights.T.tocsr()), self.targets
         if len(self.coefficients[1]) == 1:
             targets = np.broadcast_to(targets[:1], targets.shape) if len(targets) else targets
         else:
@@ -113,6 +117,15 @@ class Observed:
             targets = sparse.csr_array((targets, *structure), self.weights.shape).T.tocsr().data
         n_rows = int(np.count_nonzero(np.diff(self.weights.indptr)))
         return Observed(weights, targets, n_rows)
+
+
+def _slim(weights: sparse.csr_array) -> sparse.csr_array:
+    """Return the matrix with its one number repeated without taking memory, where all its numbers are the same."""
+    kept = _one_if_equal(weights.data)
+    if len(kept) != 1 or weights.nnz == 1:
+        return weights
+    repeated = np.broadcast_to(kept.copy(), weights.nnz)
+    return sparse.csr_array((repeated, weights.indices, weights.indptr), weights.shape, copy=False)
 
 
 def _one_if_equal(values: Floats) -> Floats:

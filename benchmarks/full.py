@@ -19,6 +19,7 @@ import results
 
 # The parts of each script; they run in this order.
 PARTS = {
+    "sgd_large": ("factors_16", "factors_100"),
     "gowalla": ("item_neighbors", "rp3beta", "graph_filter", "ease", "bpr", "wals", "blend"),
 }
 DONE = results.DATA / "full.json"

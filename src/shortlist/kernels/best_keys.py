@@ -25,7 +25,8 @@ ROOM = 512
 @kernel
 def key_of(value: np.float32, index: int) -> int:
     """Return the key of a value above 0 and an index from 0 on."""
-    return (np.int64(np.float32(value).view(np.int32)) << 32) | (_INDEX - np.int64(index))
+    bits = np.int64(np.float32(value).view(np.int32))
+    return int((bits << 32) | (_INDEX - np.int64(index)))
 
 
 @kernel
@@ -37,7 +38,7 @@ def value_of(key: int) -> np.float32:
 @kernel
 def index_of(key: int) -> int:
     """Return the index of a key."""
-    return _INDEX - (np.int64(key) & 0xFFFFFFFF)
+    return int(_INDEX - (np.int64(key) & 0xFFFFFFFF))
 
 
 @kernel

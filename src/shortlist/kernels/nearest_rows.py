@@ -12,7 +12,7 @@ keeps the best (`best_keys`).
 | a_q, a_c | of a row: Σ_f c_f² (cosine), its number of features (Jaccard), or a factor (scaled) |
 | reach | of a candidate: what its total is multiplied with for a bound that its similarity cannot exceed |
 | place | where a candidate stands in the caller's order; ties go by it |
-| at, end | where the part of a feature's list that is still to be added begins and ends |
+| at[level], end | where the part of a feature's list that is still to be added begins and ends |
 | kept, size | of a query, from kept_ptr on: the keys of its best so far, and how many there are |
 """
 
@@ -58,8 +58,7 @@ def similarity(formula: int, total: float, a_q: float, a_c: float, shrinkage: fl
 def list_lengths(
     ptr: NDArray[np.int64],
     idx: NDArray[np.int32],
-    at: NDArray[np.int64],
-    end: NDArray[np.int64],
+    l_ptr: NDArray[np.int64],
     out: NDArray[np.int64],
     start: int,
     stop: int,
@@ -68,8 +67,14 @@ def list_lengths(
     for q in range(start, stop):
         length = 0
         for t in range(ptr[q], ptr[q + 1]):
-            length += end[idx[t]] - at[idx[t]]
+            length += l_ptr[idx[t] + 1] - l_ptr[idx[t]]
         out[q] = length
+
+
+@kernel
+def least_kept(buffer: NDArray[np.int64], size: int, n: int) -> float:
+    """Return what a bound must reach for its candidate to have a chance among n: 0 until there are n."""
+    return np.float64(least_value(buffer, size)) * SLACK if size == n else 0.0
 
 
 @kernel
@@ -90,6 +95,7 @@ def nearest_rows(
     a_q: NDArray[np.float64],
     q_reach: NDArray[np.float64],
     own: NDArray[np.int32],
+    level: NDArray[np.int64],
     at: NDArray[np.int64],
     end: NDArray[np.int64],
     l_idx: NDArray[np.int32],
@@ -117,18 +123,19 @@ def nearest_rows(
         mine = kept[kept_ptr[q] : kept_ptr[q + 1]]
         if mine.size == 0:
             continue
+        begin = at[level[q]]
         work = 0
         for t in range(ptr[q], ptr[q + 1]):
-            work += end[idx[t]] - at[idx[t]]
+            work += end[idx[t]] - begin[idx[t]]
         buffer = np.empty(mine.size + ROOM, np.int64)
         buffer[: size[q]] = mine[: size[q]]
         m = size[q]
-        cut = _cut(buffer, m, mine.size)
+        cut = least_kept(buffer, m, mine.size)
         if work < n // 2:
             n_touched = 0
             for t in range(ptr[q], ptr[q + 1]):
                 f, x = idx[t], np.float64(values[t])
-                for p in range(at[f], end[f]):
+                for p in range(begin[f], end[f]):
                     c = l_idx[p]
                     touched[n_touched] = c
                     n_touched += total[c] == 0
@@ -142,12 +149,12 @@ def nearest_rows(
                     m += 1
                     if m == buffer.size:
                         m = keep_largest(buffer, m, mine.size)
-                        cut = _cut(buffer, m, mine.size)
+                        cut = least_kept(buffer, m, mine.size)
                 total[c] = 0
         else:
             for t in range(ptr[q], ptr[q + 1]):
                 f, x = idx[t], np.float64(values[t])
-                for p in range(at[f], end[f]):
+                for p in range(begin[f], end[f]):
                     total[l_idx[p]] += x * l_values[p]
             if own[q] >= 0:
                 total[own[q]] = 0
@@ -161,16 +168,10 @@ def nearest_rows(
                         m += 1
                         if m == buffer.size:
                             m = keep_largest(buffer, m, mine.size)
-                            cut = _cut(buffer, m, mine.size)
+                            cut = least_kept(buffer, m, mine.size)
             total[:] = 0
         size[q] = keep_largest(buffer, m, mine.size)
         mine[: size[q]] = buffer[: size[q]]
-
-
-@kernel
-def _cut(buffer: NDArray[np.int64], size: int, n: int) -> float:
-    """Return what a bound must reach for its candidate to have a chance among n: 0 until there are n."""
-    return least_value(buffer, size) * SLACK if size == n else 0.0
 
 
 @kernel
@@ -202,8 +203,7 @@ def nearest_rows_by_overlap(
     values: NDArray[np.float32],
     a_q: NDArray[np.float64],
     own: NDArray[np.int32],
-    at: NDArray[np.int64],
-    end: NDArray[np.int64],
+    l_ptr: NDArray[np.int64],
     l_idx: NDArray[np.int32],
     l_values: NDArray[np.float32],
     a_c: NDArray[np.float64],
@@ -227,7 +227,7 @@ def nearest_rows_by_overlap(
         m = 0
         for t in range(ptr[q], ptr[q + 1]):
             f, x = idx[t], np.float64(values[t])
-            for p in range(at[f], end[f]):
+            for p in range(l_ptr[f], l_ptr[f + 1]):
                 c, y = l_idx[p], np.float64(l_values[p])
                 row = sums[c]
                 touched[m] = c

@@ -11,21 +11,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shortlist import threads
 from shortlist.kernels import nearest_rows as kernels
 from shortlist.kernels.best_keys import write_sorted
+from shortlist.kernels.shared_users import nearest_in_chunk
+from shortlist.models.bit_chunks import Chunks
 from shortlist.stages import Lists, offsets
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from scipy import sparse
 
 Similarity = Literal["cosine", "dot", "jaccard", "adjusted_cosine", "pearson"]
 
 # Blocks of queries; each takes every so many-th row, so that busy rows, which stand together, are spread.
 _BLOCKS = 64
+# Fewer steps than this are over before words of bits are made.
+_LEAST_WORK = 30_000_000
 _OVERLAP = {"pearson": kernels.PEARSON, "adjusted_cosine": kernels.ADJUSTED}
+
+
+_Factors = tuple[int, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 class Scale(NamedTuple):
@@ -33,6 +40,25 @@ class Scale(NamedTuple):
 
     query: NDArray[np.float64]
     candidate: NDArray[np.float64]
+
+
+class _Queries(NamedTuple):
+    """Rows to find the nearest of: CSR, Σ of squared values of each, which row each is itself, whether all are 1."""
+
+    ptr: NDArray[np.int64]
+    idx: NDArray[np.int32]
+    values: NDArray[np.float32]
+    square: NDArray[np.float64]
+    own: NDArray[np.int32]
+    is_binary: bool
+
+
+class _Kept(NamedTuple):
+    """The best of each query so far, as keys in no order: size[q] of them from ptr[q] on."""
+
+    ptr: NDArray[np.int64]
+    keys: NDArray[np.int64]
+    size: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,101 +120,166 @@ class SimilarRows:
         Ties go by smaller row; only similarities above 0 count, so lists may be short. `own` int32[q]: the row that a
         query is itself and that is not on its list, −1 for none. `scale` makes "dot" a product with factors.
 
-        Cost: for each query the length of the lists of its features; O(q · n) memory at most, plus O(n_rows) a thread.
+        Cost: for each query the length of the lists of its features, far less for many queries where all values are
+        1; O(q · n) memory at most, plus O(n_rows) a thread.
         """
-        q = queries.shape[0]
-        itself = np.full(q, -1, np.int32) if own is None else np.where(own < 0, -1, self.number[own])
-        size = np.zeros(q, np.int64)
-        ptr = offsets(np.minimum(n, self._reachable(queries)))
-        kept = np.empty(ptr[-1], np.int64)
-        block = self._block(queries, itself.astype(np.int32), scale, (ptr, kept, size))
-        threads.run_blocks(block, min(q, _BLOCKS), 1)
-        return _sorted(ptr, kept, size)
+        asked = self._asked(queries, own)
+        length = self._reachable(asked)
+        ptr = offsets(np.minimum(length, n))
+        kept = _Kept(ptr, np.empty(ptr[-1], np.int64), np.zeros(length.size, np.int64))
+        formula = self._overlap_formula(asked)
+        if formula is None:
+            self._by_products(asked, scale, kept, int(length.sum()))
+        else:
+            self._by_overlap(asked, formula, kept)
+        return _sorted(kept)
 
-    def _reachable(self, queries: sparse.csr_array) -> NDArray[np.int64]:
-        """Return int64[q]: how long the lists of each query's features are together, so a bound on its neighbours."""
-        length = np.zeros(queries.shape[0], np.int64)
-        arguments = (_wide(queries.indptr), queries.indices, self.ptr[:-1], self.ptr[1:], length)
-        threads.run_blocks(lambda start, stop: kernels.list_lengths(*arguments, start, stop), length.size)
-        return np.minimum(length, self.place.size)
-
-    def _block(self, queries, own, scale, keeping):  # type: ignore[no-untyped-def]
-        data = np.ones(queries.nnz, np.float32) if self.similarity == "jaccard" else queries.data
-        lists = (self.ptr[:-1], self.ptr[1:], self.row_idx, self.values)
-        rows = (
-            _wide(queries.indptr),
+    def _asked(self, queries: sparse.csr_array, own: NDArray[np.int32] | None) -> _Queries:
+        binary = self.similarity == "jaccard" or bool(np.all(queries.data == 1))
+        values = np.ones(queries.nnz, np.float32) if binary else queries.data.astype(np.float32, copy=False)
+        itself = np.full(queries.shape[0], -1) if own is None else np.where(own < 0, -1, self.number[own])
+        return _Queries(
+            queries.indptr.astype(np.int64, copy=False),
             queries.indices.astype(np.int32, copy=False),
-            data.astype(np.float32, copy=False),
+            values,
+            _squares(queries, binary),
+            itself.astype(np.int32),
+            binary and self.is_binary,
         )
-        square = _squares(queries, self.similarity == "jaccard")
-        q, step = queries.shape[0], min(queries.shape[0], _BLOCKS)
-        formula = self._overlap_formula
-        if formula is not None:
-            return lambda start, _: kernels.nearest_rows_by_overlap(
-                *rows,
-                square,
-                own,
-                *lists,
+
+    def _reachable(self, asked: _Queries) -> NDArray[np.int64]:
+        """Return int64[q]: how long the lists of each query's features are together, so a bound on its neighbours."""
+        length = np.zeros(asked.own.size, np.int64)
+
+        def block(start: int, stop: int) -> None:
+            kernels.list_lengths(asked.ptr, asked.idx, self.ptr, length, start, stop)
+
+        threads.run_blocks(block, length.size)
+        return length
+
+    def _overlap_formula(self, asked: _Queries) -> int | None:
+        """Return the formula that needs more than the product of two rows, None where the product is enough."""
+        if self.similarity in _OVERLAP:
+            return _OVERLAP[self.similarity]
+        positive = self.values.min(initial=1) > 0 and asked.values.min(initial=1) > 0
+        counted = self.shrinkage == 0 or asked.is_binary
+        return None if positive and counted else kernels.WHOLE
+
+    def _by_overlap(self, asked: _Queries, formula: int, kept: _Kept) -> None:
+        q = asked.own.size
+
+        def block(start: int, _: int) -> None:
+            kernels.nearest_rows_by_overlap(
+                asked.ptr,
+                asked.idx,
+                asked.values,
+                asked.square,
+                asked.own,
+                self.ptr,
+                self.row_idx,
+                self.values,
                 self.square,
                 self.place,
                 formula,
                 self.shrinkage,
-                *keeping,
+                kept.ptr,
+                kept.keys,
+                kept.size,
                 start,
                 q,
-                step,
+                min(q, _BLOCKS),
             )
-        if self.similarity == "dot":
-            ones = Scale(np.ones(q), np.ones(self.place.size))
-            of_query, of_row = scale or ones
-            of_row = of_row[self.place]
-            query_reach, reach, formula = of_query, of_row, kernels.SCALED
-        else:
-            of_query, of_row = square, self.square
-            query_reach, reach = _inverse_roots(square), _inverse_roots(self.square)
-            formula = kernels.COSINE if self.similarity == "cosine" else kernels.JACCARD
-        return lambda start, _: kernels.nearest_rows(
-            *rows,
-            of_query,
-            query_reach,
-            own,
-            *lists,
-            of_row,
-            reach,
-            self.place,
-            formula,
-            self.shrinkage,
-            *keeping,
-            start,
-            q,
-            step,
-        )
 
-    @property
-    def _overlap_formula(self) -> int | None:
-        """Return the formula that needs more than the product of two rows, None where the product is enough."""
-        if self.similarity in _OVERLAP:
-            return _OVERLAP[self.similarity]
-        return kernels.WHOLE if self.shrinkage > 0 and not self.is_binary else None
+        threads.run_blocks(block, min(q, _BLOCKS), 1)
+
+    def _by_products(self, asked: _Queries, scale: Scale | None, kept: _Kept, work: int) -> None:
+        q = asked.own.size
+        formula, of_query, of_row, query_reach, reach = self._factors(asked, scale)
+        chunks = Chunks.none(self.ptr, q)
+        if asked.is_binary and work > _LEAST_WORK and bool(np.all(np.diff(reach) >= 0)):
+            chunks = Chunks.of(self.ptr, self.row_idx, asked.ptr, asked.idx, self.place.size)
+        for number, bits in chunks.bits(self.row_idx):
+
+            def in_chunk(start: int, _: int, chunk: int = number, words: NDArray[np.int64] = bits) -> None:
+                nearest_in_chunk(
+                    asked.ptr,
+                    asked.idx,
+                    of_query,
+                    query_reach,
+                    asked.own,
+                    chunks.level,
+                    chunk,
+                    words,
+                    of_row,
+                    reach,
+                    self.place,
+                    formula,
+                    self.shrinkage,
+                    kept.ptr,
+                    kept.keys,
+                    kept.size,
+                    start,
+                    q,
+                    min(q, _BLOCKS),
+                )
+
+            threads.run_blocks(in_chunk, min(q, _BLOCKS), 1)
+
+        def block(start: int, _: int) -> None:
+            kernels.nearest_rows(
+                asked.ptr,
+                asked.idx,
+                asked.values,
+                of_query,
+                query_reach,
+                asked.own,
+                chunks.level,
+                chunks.at,
+                self.ptr[1:],
+                self.row_idx,
+                self.values,
+                of_row,
+                reach,
+                self.place,
+                formula,
+                self.shrinkage,
+                kept.ptr,
+                kept.keys,
+                kept.size,
+                start,
+                q,
+                min(q, _BLOCKS),
+            )
+
+        threads.run_blocks(block, min(q, _BLOCKS), 1)
+
+    def _factors(self, asked: _Queries, scale: Scale | None) -> _Factors:
+        """Return formula, a_q, a_c and both reaches of the kernels."""
+        if self.similarity == "dot":
+            of_query = np.ones(asked.own.size) if scale is None else scale.query.astype(np.float64)
+            of_row = np.ones(self.place.size) if scale is None else scale.candidate[self.place]
+            return kernels.SCALED, of_query, of_row, of_query, of_row
+        formula = kernels.COSINE if self.similarity == "cosine" else kernels.JACCARD
+        return formula, asked.square, self.square, _inverse_roots(asked.square), _inverse_roots(self.square)
 
 
 def _squares(rows: sparse.csr_array, binary: bool) -> NDArray[np.float64]:
     if binary:
         return np.diff(rows.indptr).astype(np.float64)
     row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    return np.bincount(row, rows.data.astype(np.float64) ** 2, minlength=rows.shape[0])
+    return np.bincount(row, rows.data.astype(np.float64) ** 2, minlength=rows.shape[0]).astype(np.float64)
 
 
 def _inverse_roots(square: NDArray[np.float64]) -> NDArray[np.float64]:
     return 1 / np.sqrt(np.where(square > 0, square, 1.0))
 
 
-def _wide(ptr: NDArray[np.integer]) -> NDArray[np.int64]:
-    return ptr.astype(np.int64, copy=False)
+def _sorted(kept: _Kept) -> Lists:
+    ptr, n = offsets(kept.size), int(kept.size.sum())
+    lists = Lists(ptr, np.empty(n, np.int32), np.empty(n, np.float32))
 
+    def block(start: int, stop: int) -> None:
+        write_sorted(kept.ptr, kept.keys, kept.size, ptr, lists.score, lists.item_idx, start, stop)
 
-def _sorted(ptr: NDArray[np.int64], kept: NDArray[np.int64], size: NDArray[np.int64]) -> Lists:
-    lists = Lists(offsets(size), np.empty(size.sum(), np.int32), np.empty(size.sum(), np.float32))
-    arguments = (ptr, kept, size, lists.ptr, lists.score, lists.item_idx)
-    threads.run_blocks(lambda start, stop: write_sorted(*arguments, start, stop), size.size)
+    threads.run_blocks(block, kept.size.size)
     return lists

@@ -47,7 +47,7 @@ PUBLISHED = (
 # What WALS is fitted with, and what it is searched with: the best other parameters differ little between the two.
 WALS_FIT = {"dim": 1024, "n_epochs": 6, "solver": "cg"}
 WALS_SEARCH = {"dim": 256, "n_epochs": 4, "solver": "cg"}
-WALS_BLENDED = {"dim": 768, "n_epochs": 4, "solver": "cg"}
+WALS_BLENDED = {"dim": 1024, "n_epochs": 4, "solver": "cg"}
 
 
 @dataclass(frozen=True)
@@ -91,16 +91,16 @@ PARTS = {
             "user_exponent": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
             "item_exponent": (0.4, 0.5, 0.6, 0.7),
             "target_exponent": (0.2, 0.3, 0.4, 0.5),
-            "low_pass": (0.0, 0.05, 0.1, 0.2, 0.3, 0.5),
-            "dim": (64, 128, 256),
+            "low_pass": (0.0, 0.1, 0.2, 0.3, 0.5, 0.7),
+            "dim": (64, 128, 256, 512),
             "n_neighbors": (500, 1000, 2000),
         },
         {
             "user_exponent": 0.7,
             "item_exponent": 0.5,
             "target_exponent": 0.3,
-            "low_pass": 0.1,
-            "dim": 64,
+            "low_pass": 0.3,
+            "dim": 256,
             "n_neighbors": 500,
         },
     ),

@@ -59,7 +59,7 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
         "reg": Range(1e-4, 1.0, log=True),
         "reg_exponent": Range(0.0, 1.0),
         "item_weight_exponent": Range(0.0, 0.8),
-        "dim": Range(16, 512, log=True, whole=True),
+        "dim": Range(16, 1024, log=True, whole=True),
     },
     "ItemNeighbors": {
         "n_neighbors": Range(10, 500, log=True, whole=True),
@@ -79,7 +79,7 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
     "RP3beta": {
         "alpha": Range(0.2, 1.6),
         "beta": Range(0.0, 1.0),
-        "n_neighbors": Range(10, 500, log=True, whole=True),
+        "n_neighbors": Range(10, 1000, log=True, whole=True),
     },
     "UserNeighbors": {
         "n_neighbors": Range(10, 1000, log=True, whole=True),

@@ -138,7 +138,9 @@ class Interactions:
         order_pairs(*events, ptr[:-1].copy(), starts, item, data)
         if (kept := merge_pairs(ptr, item, data, get_args(Duplicates).index(duplicates))) < len(self):
             item, data = item[:kept].copy(), data[:kept].copy()
-        return sparse.csr_array((data, item, ptr), shape=(self.n_users, self.n_items))
+        # SciPy widens the column indices to the type of the row pointers.
+        narrow = ptr.astype(np.int32) if kept < 2**31 else ptr
+        return sparse.csr_array((data, item, narrow), shape=(self.n_users, self.n_items))
 
     def history(self) -> History:
         """Return the events of each user in the order of time; one row for each of n_users."""

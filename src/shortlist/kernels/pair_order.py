@@ -6,7 +6,7 @@ what comes out, this needs one position for each event.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,6 +42,23 @@ def order_pairs(
         columns[at] = column[e]
         values[at] = value[e]
         row_ptr[row[e]] += 1
+
+
+@kernel
+def turn_pairs(
+    ptr: NDArray[np.integer[Any]],
+    columns: NDArray[np.integer[Any]],
+    starts: NDArray[np.int64],
+    rows: NDArray[np.int32],
+) -> None:
+    """Write the row of each pair to `rows[m]`, by column and then by row: the pairs seen from the other side.
+
+    `ptr[n_rows + 1]` and `columns[m]` are the pairs; `starts` says where each column begins, and is moved on.
+    """
+    for r in range(len(ptr) - 1):
+        for e in range(ptr[r], ptr[r + 1]):
+            rows[starts[columns[e]]] = r
+            starts[columns[e]] += 1
 
 
 @kernel

@@ -76,7 +76,8 @@ class Weighting:
             data = _as_weights(self.function(*of_pair), values.nnz)
         else:
             with np.errstate(over="ignore"):  # what is infinite is found by `require_usable`
-                data = 1 + np.float32(self.alpha) * values.data
+                data = np.float32(self.alpha) * values.data
+                data += 1
                 if self.damps:
                     by_user, by_item = self._damping(n_user, n_item)
                     data *= np.repeat(by_user.astype(np.float32), length)

@@ -179,10 +179,7 @@ class WALS(Model):
         return Weighting(self.alpha, self.item_weight_exponent, self.user_weight_exponent, self.pair_weights)
 
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
-        values = _positive_values(dataset.interactions)
-        if values.nnz == 0:
-            raise DataError(_no_positives(dataset))
-        blocks, groups_of = self._blocks(values, dataset), self._groups(dataset)
+        blocks, groups_of = self._blocks(dataset), self._groups(dataset)
         self.item_offsets_ = np.zeros(len(self.solved_items_), np.float32)
         factors = Factors(
             self._random_users(fitting.rng),
@@ -222,8 +219,11 @@ class WALS(Model):
         cg_steps = self.cg_steps if self.solver == "cg" else None
         return wals_solvers.alternating(blocks, factors, self.loss, cg_steps)
 
-    def _blocks(self, values: sparse.csr_array, dataset: Dataset) -> Blocks:
+    def _blocks(self, dataset: Dataset) -> Blocks:
         """Return what is factorised, and set what is known of it before the first epoch."""
+        values = _positive_values(dataset.interactions)
+        if values.nnz == 0:
+            raise DataError(_no_positives(dataset))
         self.user_counts_ = np.diff(values.indptr).astype(np.int64)
         self.item_counts_ = np.bincount(values.indices, minlength=values.shape[1])
         self.weight_scale_ = self._weighting.scale(self.user_counts_, self.item_counts_, values)
@@ -235,6 +235,7 @@ class WALS(Model):
         self.solved_items_ = _known(self.item_counts_, of_items)
         counts = self.user_counts_, self.item_counts_
         pairs = Observed.of(self._weights(values, *counts, dataset.users, dataset.items))
+        del values  # many events are much memory
         by_user = replace(pairs, n_columns=int(self.solved_items_.sum()))
         by_item = replace(pairs.transposed(), n_columns=int(self.known_users_.sum()))
         for side in (by_user, by_item):

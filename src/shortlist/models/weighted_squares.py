@@ -24,6 +24,7 @@ from scipy import linalg, sparse
 
 from shortlist import threads
 from shortlist.errors import NonFiniteError
+from shortlist.kernels.pair_order import turn_pairs
 from shortlist.models.row_systems import RowSystems, descend, solve_pulled
 
 if TYPE_CHECKING:
@@ -109,14 +110,21 @@ class Observed:
 
     def transposed(self) -> Observed:
         """Return the same pairs from the other side."""
-        weights, targets = _slim(self.weights.T.tocsr()), self.targets
-        if len(self.coefficients[1]) == 1:
-            targets = np.broadcast_to(targets[:1], targets.shape) if len(targets) else targets
-        else:
-            structure = self.weights.indices, self.weights.indptr
-            targets = sparse.csr_array((targets, *structure), self.weights.shape).T.tocsr().data
         n_rows = int(np.count_nonzero(np.diff(self.weights.indptr)))
-        return Observed(weights, targets, n_rows)
+        if self.weights.nnz and max(len(values) for values in self.coefficients) == 1:
+            return Observed(self._turned(), self.targets, n_rows)
+        structure = self.weights.indices, self.weights.indptr
+        targets = sparse.csr_array((self.targets, *structure), self.weights.shape).T.tocsr().data
+        return Observed(self.weights.T.tocsr(), targets, n_rows)
+
+    def _turned(self) -> sparse.csr_array:
+        """Return the matrix from the other side where all weights are the same: no number has to move."""
+        n_rows, n_columns = self.weights.shape
+        ptr = np.zeros(n_columns + 1, self.weights.indptr.dtype)
+        np.cumsum(self.popularity, out=ptr[1:])
+        rows = np.empty(self.weights.nnz, np.int32)
+        turn_pairs(self.weights.indptr, self.weights.indices, ptr[:-1].astype(np.int64), rows)
+        return sparse.csr_array((self.weights.data, rows, ptr), (n_columns, n_rows), copy=False)
 
 
 def _slim(weights: sparse.csr_array) -> sparse.csr_array:

@@ -18,6 +18,7 @@ from shortlist.config.values import UnsuitableError, can_hold, convert
 from shortlist.data.feedback import Kind
 from shortlist.data.tables import Source
 from shortlist.models.model import Model
+from shortlist.models.term_weights import Weighting
 
 if TYPE_CHECKING:
     from shortlist.config.place import Place
@@ -35,6 +36,7 @@ _NAMES = {
     "Path": Path,
     "Sequence": Sequence,
     "Source": Source,
+    "Weighting": Weighting,
     "datetime": datetime,
 }
 

@@ -91,6 +91,7 @@ BUY_AGAIN_KEYS = {
 }
 FACTORIZATION_KEYS = {
     "dim": "length of the vectors",
+    "objective": "squared (ratings) | binary (labels 0 and 1)",
     "reg": "penalty on the vectors",
     "bias_reg": "penalty on the biases",
     "reg_exponent": "1: penalise in proportion to activity, 0: everybody alike",
@@ -120,7 +121,7 @@ RELATED_KEYS = {
     "model": "whose item vectors are compared",
     "recent": "from how many of the user's last liked items",
     "per_item": "how many similar items of each",
-    "measure": "cosine | dot | euclidean",
+    "measure": "cosine | dot | euclidean; unless given, the measure of the model itself",
     "name": "in traces",
 }
 POPULAR_KEYS = {

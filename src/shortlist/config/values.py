@@ -119,14 +119,14 @@ def _of_union(value: object, hint: Any, folder: Path) -> Any:
 
 
 def _of_list(value: object, hint: Any, origin: Any, arguments: tuple[Any, ...], folder: Path) -> Any:
-    if not isinstance(value, list):
+    if not isinstance(value, list | tuple):  # a tuple is a parameter's default
         raise _unsuitable(value, hint)
     if origin is tuple and arguments and arguments[-1] is not ...:
         if len(value) != len(arguments):
             raise UnsuitableError(f"needs {describe(hint)}; got {len(value)}")
         return tuple(convert(entry, part, folder) for entry, part in zip(value, arguments, strict=True))
     entries = [convert(entry, arguments[0], folder) for entry in value] if arguments else value
-    return tuple(entries) if origin is tuple else entries
+    return tuple(entries) if origin is tuple or isinstance(value, tuple) else entries
 
 
 def _of_table(value: object, hint: Any, arguments: tuple[Any, ...], folder: Path) -> dict[str, Any]:

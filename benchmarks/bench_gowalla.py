@@ -5,9 +5,9 @@
 DIRECTORY holds train.parquet and test.parquet (user_id, item_id) of the split that LightGCN published; the data has
 no licence and is not part of this repository. `pair_data` has the protocol. The validation part is a random fifth of
 each user's training events. Each model's parameters are found there by a search along one parameter after another,
-measured on some of the users; then the model is fitted on all of train and measured on test, once a seed. WALS and the
-graph filter are searched at a smaller dim than they are fitted with. The blend is made of the models as they were found; it finds its
-weights itself, in a fit on train alone, and is then fitted with these weights.
+measured on some of the users; then the model is fitted on all of train and measured on test, once a seed. WALS and
+the graph filter are searched at a smaller dim than they are fitted with. The blend is made of the models as they were
+found; it finds its weights itself, in a fit on train alone, and is then fitted with these weights.
 
 A part is one model. `--resume` keeps the parts that are measured already, `--only` measures some and keeps the others.
 """

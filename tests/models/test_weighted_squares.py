@@ -191,6 +191,18 @@ def test_transposed_keeps_weight_and_target_together(rng):
     assert (pairs.n_columns, turned.n_columns) == (5, 8)
 
 
+def test_equal_weights_are_kept_once_and_turned_without_moving(rng):
+    weight = (rng.random((9, 6)) < 0.4) * np.float32(3)
+    weight[2], weight[:, 3], weight[0, 0] = 0, 0, 3
+    pairs = Observed.of(sparse.csr_array(weight))
+    turned = pairs.transposed()
+    assert pairs.weights.data.strides == turned.weights.data.strides == (0,)
+    assert_array_equal(turned.weights.toarray(), weight.T)
+    assert turned.weights.has_canonical_format
+    assert turned.n_columns == np.count_nonzero(weight.any(axis=1))
+    assert [len(values) for values in turned.coefficients] == [1, 1]
+
+
 def test_columns_of_low_rank_leave_the_other_directions_zero(rng):
     """dim > rank in float32: rounding in the columns must not be taken for a direction."""
     pairs = observed_pairs(rng, 40, 30, dtype=np.float32)

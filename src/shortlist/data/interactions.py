@@ -134,8 +134,8 @@ class Interactions:
         ptr = offsets(np.bincount(self.user_idx, minlength=self.n_users))
         starts = offsets(np.bincount(self.item_idx, minlength=self.n_items))
         item, data = np.empty(len(self), np.int32), np.empty(len(self), np.float32)
-        events = (read_only(column) for column in (self.user_idx, self.item_idx, self.value))
-        order_pairs(*events, ptr[:-1].copy(), starts, item, data)
+        user_idx, item_idx, value = (read_only(of) for of in (self.user_idx, self.item_idx, self.value))
+        order_pairs(user_idx, item_idx, value, ptr[:-1].copy(), starts, item, data)
         if (kept := merge_pairs(ptr, item, data, get_args(Duplicates).index(duplicates))) < len(self):
             item, data = item[:kept].copy(), data[:kept].copy()
         # SciPy widens the column indices to the type of the row pointers.

@@ -53,8 +53,8 @@ def extremes(values: NDArray[np.int64]) -> tuple[int, int]:
     return min(lows), max(highs)
 
 
-def is_sorted(values: NDArray[np.int64]) -> bool:
-    """Return whether `values` int64[n] never descend. Cost: O(n), and little where they descend early."""
+def is_sorted(values: NDArray[np.integer[Any]]) -> bool:
+    """Return whether `values` [n] never descend. Cost: O(n), and little where they descend early."""
     starts = range(0, values.size, LEAST_BLOCK)
     # Blocks overlap by one, so that the step between them is seen.
     parts = (values[max(start - 1, 0) : start + LEAST_BLOCK] for start in starts)

@@ -126,7 +126,7 @@ def _divide(top: Floats, bottom: Floats, out: Floats) -> bool:
 
 
 @fast_kernel
-def _mass(first: int, last: int, weights: Floats, taken_off: Floats) -> float:
+def _mass(first: int, last: int, weights: Floats, taken_off: Floats) -> Any:
     """Return Σ_j (w_j - τ) of events `first` to `last`, 0 where it is negative."""
     each, total = int(len(weights) > 1), taken_off.dtype.type(0)
     for e in range(first, last):
@@ -173,7 +173,7 @@ def _add_residuals(
 
 
 @fast_kernel
-def _residual(e: int, weights: Floats, targets: Floats, tau: float, product: float) -> float:
+def _residual(e: int, weights: Floats, targets: Floats, tau: Any, product: Any) -> Any:
     """Return w a - (w - τ) v·x of event `e`, whose product v·x is."""
     w = weights[e if len(weights) > 1 else 0]
     if len(targets) == 0:
@@ -190,7 +190,7 @@ def _curvature(
     factors: Floats,
     taken_off: Floats,
     p: Floats,
-) -> float:
+) -> Any:
     """Return Σ_j (w_j - τ) (v_j·p)² of events `first` to `last`."""
     d, zero, e, each = factors.shape[1], taken_off.dtype.type(0), first, int(len(weights) > 1)
     tau, total = taken_off[0], zero

@@ -37,7 +37,8 @@ def order_pairs(
     for e in range(len(row)):
         by_column[column_ptr[column[e]]] = e
         column_ptr[column[e]] += 1
-    for e in by_column:
+    for place in range(len(row)):
+        e = by_column[place]
         at = row_ptr[row[e]]
         columns[at] = column[e]
         values[at] = value[e]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 _FOR_READING, _KEEP_CLOSE, _DATA = 0, 3, 1  # operands of LLVM's prefetch
+code: Any = cgutils  # without types of its own
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def prefetch(_typing_context: Any, array: Any, row: Any, column: Any) -> tuple[Any, Callable[..., Any]]:
+def _prefetch(_typing_context: Any, array: Any, row: Any, column: Any) -> tuple[Any, Callable[..., Any]]:
     """Start to load the cache line of `array[row, column]`, of a two-dimensional array, within kernels only.
 
     The entry must exist: row and column are not checked, and negative ones do not count from the end.
@@ -29,9 +27,9 @@ def prefetch(_typing_context: Any, array: Any, row: Any, column: Any) -> tuple[A
             context.cast(builder, value, given, types.intp)
             for value, given in zip(arguments[1:], signature.args[1:], strict=True)
         ]
-        place = cgutils.get_item_pointer(context, builder, kind, structure, at, wraparound=False)
+        place = code.get_item_pointer(context, builder, kind, structure, at, wraparound=False)
         byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        hint = cgutils.get_or_insert_function(
+        hint = code.get_or_insert_function(
             builder.module,
             ir.FunctionType(ir.VoidType(), [byte, number, number, number]),
             "llvm.prefetch.p0i8",
@@ -41,3 +39,7 @@ def prefetch(_typing_context: Any, array: Any, row: Any, column: Any) -> tuple[A
         return context.get_dummy_value()
 
     return types.void(array, row, column), generate
+
+
+# What a kernel calls has no typing context: numba gives it.
+prefetch: Any = intrinsic(_prefetch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    Floats = NDArray[np.floating[Any]]
+
 Real = TypeVar("Real", np.float32, np.float64)
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -25,41 +27,41 @@ _ROWS = 4096  # made float64 at a time
 
 
 @dataclass(frozen=True, eq=False)
-class RowSystems(Generic[Real]):
+class RowSystems:
     """The system A x = b of each row of a CSR structure, with D = base + reg_u.
 
         A = diag(D) + Σ_j (w_j - τ) v_j v_jᵀ,    b = Σ_j w_j a_j v_j + pull_u.
 
-    indptr int64[n_rows + 1], indices int32[nnz]; w `weights` and a `targets` [nnz], or [1] where all are the same;
+    indptr [n_rows + 1], indices [nnz]; w `weights` and a `targets` [nnz], or [1] where all are the same;
     v_j = `factors[j]` [n_factors, d], τ `taken_off`, base float64[d], reg float64[n_rows], pull [n_rows, d] or None for
     zeros. `popularity` int64[n_factors]: how many events each of the factors has.
     """
 
-    indptr: NDArray[np.int64]
-    indices: NDArray[np.int32]
-    weights: NDArray[Real]
-    targets: NDArray[Real]
-    factors: NDArray[Real]
+    indptr: NDArray[np.integer[Any]]
+    indices: NDArray[np.integer[Any]]
+    weights: Floats
+    targets: Floats
+    factors: Floats
     taken_off: float
     base: NDArray[np.float64]
     reg: NDArray[np.float64]
-    pull: NDArray[np.floating[Any]] | None
+    pull: Floats | None
     popularity: NDArray[np.int64]
 
     @property
-    def quadratic(self) -> NDArray[Real]:
+    def quadratic(self) -> Floats:
         """Return w - τ of each event."""
         dtype = self.factors.dtype.type
         return np.broadcast_to((self.weights - dtype(self.taken_off)).astype(dtype), len(self.indices))
 
     @property
-    def linear(self) -> NDArray[Real]:
+    def linear(self) -> Floats:
         """Return w a of each event."""
         coefficient = (self.weights * self.targets).astype(self.factors.dtype)
         return np.broadcast_to(coefficient, len(self.indices))
 
 
-def solve_pulled(systems: RowSystems[Real], row: str) -> NDArray[Real]:
+def solve_pulled(systems: RowSystems, row: str) -> NDArray[Any]:
     """Return the exact solutions [n_rows, d]; a row without events gets pull / (base + reg), or zeros.
 
     With D = base + reg and the origin x₀ = pull / D, what is left is a system without pull, c_j - q_j v_j·x₀ in place
@@ -83,7 +85,7 @@ def solve_pulled(systems: RowSystems[Real], row: str) -> NDArray[Real]:
     return solved
 
 
-def descend(systems: RowSystems[Real], start: NDArray[Real], n_steps: int, row: str) -> NDArray[Real]:
+def descend(systems: RowSystems, start: Floats, n_steps: int, row: str) -> NDArray[Any]:
     """Return `start` [n_rows, d], changed in place by `n_steps` conjugate-gradient steps.
 
     A row without events is solved exactly. Raises `ParameterError` as `solve_pulled` does, where a matrix is seen
@@ -91,19 +93,31 @@ def descend(systems: RowSystems[Real], start: NDArray[Real], n_steps: int, row: 
     """
     dtype, d = systems.factors.dtype, systems.factors.shape[1]
     pointers, items = _own(systems.indptr, np.int64), _own(systems.indices, np.int32)
-    events = [_own(array, dtype) for array in (systems.weights, systems.targets, systems.factors)]
-    spread = _mean_squares(systems.factors, systems.popularity)
-    shared = [_own(array, dtype) for array in ([systems.taken_off], systems.base, spread, systems.reg)]
+    weights, targets, factors = (
+        _own(of, dtype) for of in (systems.weights, systems.targets, systems.factors)
+    )
+    taken_off, base, spread, reg = (
+        _own(of, dtype)
+        for of in (
+            np.array([systems.taken_off]),
+            systems.base,
+            _mean_squares(systems.factors, systems.popularity),
+            systems.reg,
+        )
+    )
     pull = np.zeros((0, d), dtype) if systems.pull is None else _own(systems.pull, dtype)
     out = _own(start, dtype)
     bounds = _equal_shares(d + np.diff(pointers).astype(np.float64))
-    _run(
-        lambda *rows: descend_block(*rows, pointers, items, *events, *shared, pull, n_steps, out), bounds, row
-    )
+
+    def block(first: int, last: int) -> int:
+        events, shared = (pointers, items, weights, targets), (taken_off, base, spread)
+        return descend_block(first, last, *events, factors, *shared, reg, pull, n_steps, out)
+
+    _run(block, bounds, row)
     return out
 
 
-def _mean_squares(factors: NDArray[Real], popularity: NDArray[np.int64]) -> NDArray[np.float64]:
+def _mean_squares(factors: Floats, popularity: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return float64[d]: the mean of each coordinate's square, each of the factors as often as it has an event."""
     share = popularity / max(int(popularity.sum()), 1)
     total = np.zeros(factors.shape[1])
@@ -113,7 +127,7 @@ def _mean_squares(factors: NDArray[Real], popularity: NDArray[np.int64]) -> NDAr
     return total
 
 
-def _origin(systems: RowSystems[Real], row: str) -> NDArray[Real] | None:
+def _origin(systems: RowSystems, row: str) -> Floats | None:
     """Return pull / (base + reg), zero where all three are; None without pull."""
     if systems.pull is None:
         return None
@@ -121,11 +135,14 @@ def _origin(systems: RowSystems[Real], row: str) -> NDArray[Real] | None:
     open_rows = np.flatnonzero(((diagonal <= 0) & (systems.pull != 0)).any(axis=1))
     if open_rows.size:
         raise _no_solution(row, int(open_rows[0]))
-    quotient = np.divide(systems.pull, diagonal, out=np.zeros(diagonal.shape), where=diagonal > 0)
-    return quotient.astype(systems.factors.dtype)
+    quotient: NDArray[np.float64] = np.divide(
+        systems.pull, diagonal, out=np.zeros(diagonal.shape), where=diagonal > 0
+    )
+    origin: Floats = quotient.astype(systems.factors.dtype)
+    return origin
 
 
-def _moved(systems: RowSystems[Real], origin: NDArray[Real]) -> NDArray[Real]:
+def _moved(systems: RowSystems, origin: Floats) -> Floats:
     """Return c_j - q_j v_j·x₀ of each event."""
     dtype = systems.factors.dtype
     pointers, items = _own(systems.indptr, np.int64), _own(systems.indices, np.int32)
@@ -170,11 +187,12 @@ def solve_rows(
     n_events = np.diff(pointers)
     n = np.minimum(n_events, d).astype(np.float64)
     bounds = _equal_shares(d + n * n * (d + n / 3) + np.maximum(n_events - d, 0.0) * d * d)
-    _run(
-        lambda *rows: solve_block(*rows, pointers, items, weights, coefficients, vectors, *shared, out),
-        bounds,
-        row,
-    )
+
+    def block(first: int, last: int) -> int:
+        rows = pointers, items, weights, coefficients
+        return solve_block(first, last, *rows, vectors, *shared, out)
+
+    _run(block, bounds, row)
     return out
 
 

@@ -84,7 +84,7 @@ class Observed:
         Weights that are all the same are kept once: the matrix then is another, of the same indices.
         """
         weights = _slim(weights)
-        ones = np.broadcast_to(weights.dtype.type(1), weights.nnz)
+        ones: Floats = np.broadcast_to(np.ones(1, weights.dtype), weights.nnz)
         counted = cls(weights, ones if targets is None else targets, 0)
         return replace(counted, n_columns=int(np.count_nonzero(counted.popularity)))
 
@@ -114,7 +114,7 @@ class Observed:
         if self.weights.nnz and max(len(values) for values in self.coefficients) == 1:
             return Observed(self._turned(), self.targets, n_rows)
         structure = self.weights.indices, self.weights.indptr
-        targets = sparse.csr_array((self.targets, *structure), self.weights.shape).T.tocsr().data
+        targets: Any = sparse.csr_array((self.targets, *structure), self.weights.shape).T.tocsr().data
         return Observed(self.weights.T.tocsr(), targets, n_rows)
 
     def _turned(self) -> sparse.csr_array:

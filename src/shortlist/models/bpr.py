@@ -33,6 +33,8 @@ POPULARITY_EXPONENT = 0.5
 N_CANDIDATES = 4
 # Items that a person folded in is compared with: all, or as many drawn in the fit.
 MOST_CONTRASTS = 512
+# ln 2 is the loss of no scores at all; an epoch that is worse by so much goes up, not down.
+DIVERGED = 10.0
 
 
 class BPR(Model):
@@ -66,7 +68,8 @@ class BPR(Model):
     shrink. The result does not depend on the number of threads (`triples` says how).
     Cost of an epoch: O(nnz · dim), as many more scores as there are candidates; 24 bytes for each of at most 2 million
     triples beside the factors.
-    Raises `DataError` where no user has a triple, `NonFiniteError` where the steps diverge.
+    Raises `DataError` where no user has a triple, `NonFiniteError` where the steps diverge: the mean loss of an epoch
+    is not below 10.
     """
 
     FITTED: ClassVar[tuple[str, ...]] = (
@@ -207,8 +210,8 @@ class BPR(Model):
             rate = self.learning_rate * (1 - epoch / n_epochs)
             steps = Steps(rate, rate * self.item_bias, self.user_reg, self.item_reg, self.bias_reg)
             losses.append(run_epoch(pairs, sampler, scorer, steps, fitting.rng))
-            if not np.isfinite(losses[-1]):
-                raise NonFiniteError(self._diverged(epoch + 1))
+            if not losses[-1] < DIVERGED:
+                raise NonFiniteError(self._diverged(epoch + 1, losses[-1]))
             if fitting.on_epoch is not None or epoch + 1 == n_epochs:
                 self._set(scorer, losses)
                 self._epoch_ended(fitting, epoch + 1, n_epochs)
@@ -222,9 +225,9 @@ class BPR(Model):
         self.item_offsets_[self.known_items_] = scorer.bias
         self.loss_history_ = np.array(losses)
 
-    def _diverged(self, epoch: int) -> str:
+    def _diverged(self, epoch: int, loss: float) -> str:
         return (
-            f"the loss is not finite in epoch {epoch}: the steps diverge. Lower learning_rate "
+            f"the mean loss is {loss:g} in epoch {epoch}: the steps diverge. Lower learning_rate "
             f"({self.learning_rate:g}); its product with each penalty must stay well below 1"
         )
 

@@ -37,12 +37,14 @@ def best_vector(comparison: Comparison, weigh: Weigh) -> Floats:
 
     x_ij = u·(v_i − v_j) + c_i − c_j, where i runs over the n liked items and j over the others; w = weigh(scores of
     the others) sums to 1. Where the weights do
-    not hang on the scores this is the one minimum; where they do, each step weighs by the scores before it, and the
-    result is a point that such steps leave in place, or the last of 50 steps. Cost of a step: O(n m + (n + m) dim²).
+    not hang on the scores this is the one minimum; where they do, each step weighs by the scores before it, mixed
+    with the weights so far, and the result is a point that such steps leave in place, or the last of 50 steps. Cost of a step: O(n m + (n + m) dim²).
     """
     u = np.zeros(comparison.liked.shape[1] - 1)
-    for _ in range(_MOST_STEPS):
-        weights = weigh(comparison.others @ np.append(u, 1.0))
+    weights = weigh(comparison.others[:, -1])
+    for number in range(_MOST_STEPS):
+        # Less and less of the new weights, so that two vectors that each call for the other meet.
+        weights = weights + (weigh(comparison.others @ np.append(u, 1.0)) - weights) * (2 / (number + 2))
         gradient, curvature = derivatives(comparison, weights, u)
         step = np.linalg.solve(curvature, gradient)
         decrease = float(gradient @ step)

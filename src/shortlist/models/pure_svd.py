@@ -47,7 +47,8 @@ class PureSVD(Model):
     rank of R are 0, so a `dim` above it, or above the catalogue, gives what the rank gives. Users whose events and
     items whose columns lie outside the space have no vector and are unknown.
     Fitted: `item_factors_` V, `item_offsets_` (zeros), `singular_values_` float64[dim]. There are no epochs, and
-    `start` changes nothing. Equal singular values at the cut leave V open; `rng` then decides, else it moves V by rounding.
+    `start` changes nothing. Equal singular values at the cut leave V open; `rng` then decides, and else it moves V by
+    rounding.
 
     Cost and accuracy: see `truncated_svd`. Memory: a few times n_items · dim.
     Raises `DataError` where R has no entry, `NonFiniteError` where its values are too large.

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COSINE, JACCARD, SCALED = 0, 1, 2
-PEARSON, ADJUSTED, WHOLE = 0, 1, 2
+PEARSON, ADJUSTED, WHOLE, PRODUCT = 0, 1, 2, 3
 # Bounds are compared with the worst similarity kept, which was rounded to float32.
 SLACK = 1 - 1e-6
 _STRIP = 64
-# Of rounding in the sums of squares: what is smaller than this share of them is no variance.
+# What rounding leaves of sums that should cancel: a variance or a product below this share of the squares is none.
 _NO_VARIANCE = 1e-12
 
 
@@ -88,6 +88,29 @@ def _any_reaches(
 
 
 @kernel
+def _add_touched(
+    idx: NDArray[np.int32],
+    values: NDArray[np.float32],
+    at: NDArray[np.int64],
+    end: NDArray[np.int64],
+    l_idx: NDArray[np.int32],
+    l_values: NDArray[np.float32],
+    total: NDArray[np.float64],
+    touched: NDArray[np.int32],
+) -> int:
+    """Add the lists of one query to `total`, which is all 0; write whom they touched and return how many that are."""
+    n = 0
+    for t in range(idx.size):
+        f, x = idx[t], np.float64(values[t])
+        for p in range(at[f], end[f]):
+            c = l_idx[p]
+            touched[n] = c
+            n += total[c] == 0
+            total[c] += x * l_values[p]
+    return n
+
+
+@kernel
 def nearest_rows(
     ptr: NDArray[np.int64],
     idx: NDArray[np.int32],
@@ -108,67 +131,50 @@ def nearest_rows(
     kept_ptr: NDArray[np.int64],
     kept: NDArray[np.int64],
     size: NDArray[np.int64],
+    asked: NDArray[np.int64],
     start: int,
-    stop: int,
     step: int,
 ) -> None:
-    """Keep for every `step`-th query of [start, stop) the best candidates that share a feature with it.
+    """Keep for every `step`-th query of `asked`, from `start` on, the best candidates that share a feature with it.
 
     All values are above 0. `own` is the candidate that a query is itself, −1 for none; it is not kept. A short
     query notes which candidates it has touched, a long one looks at all of them, 64 at once against the worst kept.
     """
     n = a_c.size
     total, touched = np.zeros(n, np.float64), np.empty(n + 1, np.int32)
-    for q in range(start, stop, step):
+    for turn in range(start, asked.size, step):
+        q = asked[turn]
         mine = kept[kept_ptr[q] : kept_ptr[q + 1]]
         if mine.size == 0:
             continue
         begin = at[level[q]]
-        work = 0
-        for t in range(ptr[q], ptr[q + 1]):
-            work += end[idx[t]] - begin[idx[t]]
+        its, xs = idx[ptr[q] : ptr[q + 1]], values[ptr[q] : ptr[q + 1]]
+        n_touched = _add_touched(its, xs, begin, end, l_idx, l_values, total, touched)
+        if own[q] >= 0:
+            total[own[q]] = 0
         buffer = np.empty(mine.size + ROOM, np.int64)
-        buffer[: size[q]] = mine[: size[q]]
         m = size[q]
+        buffer[:m] = mine[:m]
         cut = least_kept(buffer, m, mine.size)
-        if work < n // 2:
-            n_touched = 0
-            for t in range(ptr[q], ptr[q + 1]):
-                f, x = idx[t], np.float64(values[t])
-                for p in range(begin[f], end[f]):
-                    c = l_idx[p]
-                    touched[n_touched] = c
-                    n_touched += total[c] == 0
-                    total[c] += x * l_values[p]
-            if own[q] >= 0:
-                total[own[q]] = 0
-            for p in range(n_touched):
-                c = touched[p]
+        # Where most are touched, a look at all of them, many at once, is quicker than one at each that was touched.
+        strip = 1 if 8 * n_touched < n else _STRIP
+        stop = n_touched if strip == 1 else n
+        for first in range(0, stop, strip):
+            last = min(first + strip, stop)
+            if strip > 1 and not _any_reaches(total, reach, first, last, cut / q_reach[q]):
+                continue
+            for t in range(first, last):
+                c = touched[t] if strip == 1 else t
                 if total[c] > 0 and total[c] * reach[c] * q_reach[q] >= cut:
                     buffer[m] = key_of(similarity(formula, total[c], a_q[q], a_c[c], shrinkage), place[c])
                     m += 1
                     if m == buffer.size:
                         m = keep_largest(buffer, m, mine.size)
                         cut = least_kept(buffer, m, mine.size)
-                total[c] = 0
+        if strip == 1:
+            for t in range(n_touched):
+                total[touched[t]] = 0
         else:
-            for t in range(ptr[q], ptr[q + 1]):
-                f, x = idx[t], np.float64(values[t])
-                for p in range(begin[f], end[f]):
-                    total[l_idx[p]] += x * l_values[p]
-            if own[q] >= 0:
-                total[own[q]] = 0
-            for first in range(0, n, _STRIP):
-                last = min(first + _STRIP, n)
-                if not _any_reaches(total, reach, first, last, cut / q_reach[q]):
-                    continue
-                for c in range(first, last):
-                    if total[c] > 0 and total[c] * reach[c] * q_reach[q] >= cut:
-                        buffer[m] = key_of(similarity(formula, total[c], a_q[q], a_c[c], shrinkage), place[c])
-                        m += 1
-                        if m == buffer.size:
-                            m = keep_largest(buffer, m, mine.size)
-                            cut = least_kept(buffer, m, mine.size)
             total[:] = 0
         size[q] = keep_largest(buffer, m, mine.size)
         mine[: size[q]] = buffer[: size[q]]
@@ -180,9 +186,12 @@ def _overlap_similarity(
 ) -> np.float32:
     """Return the similarity of two rows from Σ1, Σx, Σy, Σxy, Σxx, Σyy over the features both have; 0 if undefined.
 
-    PEARSON takes means and norms over those features, ADJUSTED only norms, WHOLE the norms √a of whole rows.
+    PEARSON takes means and norms over those features, ADJUSTED only norms, WHOLE the norms √a of whole rows, PRODUCT
+    neither.
     """
     n, x, y, xy, xx, yy = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
+    if formula == PRODUCT:
+        return np.float32(xy * n / (n + shrinkage))
     if formula == PEARSON:
         xy -= x * y / n
         x_left, y_left = xx - x * x / n, yy - y * y / n
@@ -190,7 +199,8 @@ def _overlap_similarity(
         x_left, y_left = xx, yy
     else:
         x_left, y_left = a_q, a_c
-    if x_left <= _NO_VARIANCE * xx or y_left <= _NO_VARIANCE * yy:
+    none = _NO_VARIANCE
+    if x_left <= none * xx or y_left <= none * yy or xy <= none * np.sqrt(xx * yy):
         return np.float32(0)
     # Rounding must not take a correlation beyond 1.
     return np.float32(min(xy / np.sqrt(x_left * y_left), 1.0) * n / (n + shrinkage))

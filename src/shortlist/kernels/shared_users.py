@@ -69,6 +69,21 @@ def set_bits(
 
 
 @kernel
+def copy_ends(
+    at: NDArray[np.int64],
+    end: NDArray[np.int64],
+    idx: NDArray[np.int32],
+    out_ptr: NDArray[np.int64],
+    out: NDArray[np.int32],
+    start: int,
+    stop: int,
+) -> None:
+    """Copy idx[at[u] : end[u]] of the users [start, stop) to where out_ptr says."""
+    for u in range(start, stop):
+        out[out_ptr[u] : out_ptr[u + 1]] = idx[at[u] : end[u]]
+
+
+@kernel
 def _add_eight(work: NDArray[np.int64], bits: NDArray[np.int64], users: NDArray[np.int64]) -> None:
     """Add the words of eight users to planes 0 to 2; the carry is worth 8."""
     u0, u1, u2, u3 = users[0], users[1], users[2], users[3]

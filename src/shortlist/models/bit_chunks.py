@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shortlist import threads
-from shortlist.kernels.shared_users import CHUNK, WORDS, chunk_starts, set_bits
+from shortlist.kernels.shared_users import CHUNK, WORDS, chunk_starts, copy_ends, set_bits
+from shortlist.stages import offsets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,15 +27,24 @@ class Chunks:
     """The first columns, the most popular, in chunks of 1,024: row q takes the first level[q] chunks as bits.
 
     level int64[q]; at int64[n_chunks + 1, n_features]: where the list of a feature reaches each chunk, and the rest.
+    rest_ptr int64[n_features + 1], rest_idx int32[m]: the rest of the lists alone, close together in memory.
     """
 
     level: NDArray[np.int64]
     at: NDArray[np.int64]
+    rest_ptr: NDArray[np.int64]
+    rest_idx: NDArray[np.int32]
+
+    @property
+    def full(self) -> NDArray[np.bool_]:
+        """Return bool[q]: which rows take all chunks, so that only the rest is left for them."""
+        taken: NDArray[np.bool_] = self.level == self.at.shape[0] - 1
+        return taken
 
     @classmethod
-    def none(cls, ptr: NDArray[np.int64], q: int) -> Chunks:
+    def none(cls, ptr: NDArray[np.int64], idx: NDArray[np.int32], q: int) -> Chunks:
         """Return no chunk for `q` rows: all columns are counted alone."""
-        return cls(np.zeros(q, np.int64), ptr[None, :-1])
+        return cls(np.zeros(q, np.int64), ptr[None, :-1], ptr, idx)
 
     @classmethod
     def of(
@@ -60,17 +70,26 @@ class Chunks:
             if saved[gains].sum() < MAKE_USER * n_features:
                 break
             level[gains] += 1
-        return cls(level, at[: int(level.max(initial=0)) + 1])
+        at = at[: int(level.max(initial=0)) + 1]
+        if at.shape[0] == 1:
+            return cls.none(ptr, idx, level.size)
+        rest_ptr = offsets(ptr[1:] - at[-1])
+        rest_idx = np.empty(rest_ptr[-1], np.int32)
+
+        def copy(start: int, stop: int) -> None:
+            copy_ends(at[-1], ptr[1:], idx, rest_ptr, rest_idx, start, stop)
+
+        threads.run_blocks(copy, n_features)
+        return cls(level, at, rest_ptr, rest_idx)
 
     def bits(self, idx: NDArray[np.int32]) -> Iterator[tuple[int, NDArray[np.int64]]]:
         """Yield each chunk's number and the words of its columns, of which there is one set at a time."""
         n_features = self.at.shape[1]
         words = np.zeros((n_features + 1) * WORDS if self.at.shape[0] > 1 else 0, np.int64)
         for chunk in range(self.at.shape[0] - 1):
-            at, end = self.at[chunk], self.at[chunk + 1]
 
-            def block(start: int, stop: int, chunk: int = chunk, at=at, end=end) -> None:  # type: ignore[no-untyped-def]
-                set_bits(at, end, idx, chunk * CHUNK, words, start, stop)
+            def block(start: int, stop: int, chunk: int = chunk) -> None:
+                set_bits(self.at[chunk], self.at[chunk + 1], idx, chunk * CHUNK, words, start, stop)
 
             threads.run_blocks(block, n_features)
             yield chunk, words

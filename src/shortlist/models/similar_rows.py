@@ -163,7 +163,9 @@ class SimilarRows:
             return _OVERLAP[self.similarity]
         positive = self.values.min(initial=1) > 0 and asked.values.min(initial=1) > 0
         counted = self.shrinkage == 0 or asked.is_binary
-        return None if positive and counted else kernels.WHOLE
+        if positive and counted:
+            return None
+        return kernels.PRODUCT if self.similarity == "dot" else kernels.WHOLE
 
     def _by_overlap(self, asked: _Queries, formula: int, kept: _Kept) -> None:
         q = asked.own.size
@@ -195,7 +197,7 @@ class SimilarRows:
     def _by_products(self, asked: _Queries, scale: Scale | None, kept: _Kept, work: int) -> None:
         q = asked.own.size
         formula, of_query, of_row, query_reach, reach = self._factors(asked, scale)
-        chunks = Chunks.none(self.ptr, q)
+        chunks = Chunks.none(self.ptr, self.row_idx, q)
         if asked.is_binary and work > _LEAST_WORK and bool(np.all(np.diff(reach) >= 0)):
             chunks = Chunks.of(self.ptr, self.row_idx, asked.ptr, asked.idx, self.place.size)
         for number, bits in chunks.bits(self.row_idx):
@@ -225,33 +227,48 @@ class SimilarRows:
 
             threads.run_blocks(in_chunk, min(q, _BLOCKS), 1)
 
-        def block(start: int, _: int) -> None:
-            kernels.nearest_rows(
-                asked.ptr,
-                asked.idx,
-                asked.values,
-                of_query,
-                query_reach,
-                asked.own,
-                chunks.level,
-                chunks.at,
-                self.ptr[1:],
-                self.row_idx,
-                self.values,
-                of_row,
-                reach,
-                self.place,
-                formula,
-                self.shrinkage,
-                kept.ptr,
-                kept.keys,
-                kept.size,
-                start,
-                q,
-                min(q, _BLOCKS),
-            )
+        def lone(
+            rows: NDArray[np.bool_],
+            level: NDArray[np.int64],
+            at: NDArray[np.int64],
+            end: NDArray[np.int64],
+            idx: NDArray[np.int32],
+        ) -> None:
+            chosen = np.flatnonzero(rows)
+            step = min(chosen.size, _BLOCKS)
 
-        threads.run_blocks(block, min(q, _BLOCKS), 1)
+            def block(start: int, _: int) -> None:
+                kernels.nearest_rows(
+                    asked.ptr,
+                    asked.idx,
+                    asked.values,
+                    of_query,
+                    query_reach,
+                    asked.own,
+                    level,
+                    at,
+                    end,
+                    idx,
+                    self.values,
+                    of_row,
+                    reach,
+                    self.place,
+                    formula,
+                    self.shrinkage,
+                    kept.ptr,
+                    kept.keys,
+                    kept.size,
+                    chosen,
+                    start,
+                    step,
+                )
+
+            threads.run_blocks(block, step, 1)
+
+        lone(~chunks.full, chunks.level, chunks.at, self.ptr[1:], self.row_idx)
+        nowhere = np.zeros(q, np.int64)
+        # Where there are chunks all values are 1, so that the rest needs none of its own.
+        lone(chunks.full, nowhere, chunks.rest_ptr[None, :-1], chunks.rest_ptr[1:], chunks.rest_idx)
 
     def _factors(self, asked: _Queries, scale: Scale | None) -> _Factors:
         """Return formula, a_q, a_c and both reaches of the kernels."""

@@ -104,6 +104,13 @@ def test_popular_own_items_leave_the_others_their_shares(weight):
         assert stats.chisquare(np.bincount(heavy, minlength=4)[1:]).pvalue > 1e-3
 
 
+def test_a_walk_visits_every_place_once_whatever_their_number():
+    rng = np.random.default_rng(0)
+    for nnz in range(1, 200):
+        stride, shift = module._walk(nnz, rng)
+        assert {(stride * t + shift) % nnz for t in range(nnz)} == set(range(nnz))
+
+
 def test_an_epoch_visits_every_pair_once():
     pairs = random_pairs(30, 20)
     nnz = pairs.item_idx.size

@@ -13,6 +13,12 @@ from shortlist.models.truncated_svd import sparse_product, truncated_svd
 SHAPES = [(50, 30), (30, 50), (300, 250), (250, 300)]
 
 
+@pytest.fixture(autouse=True)
+def one_blas_thread():
+    with threads.single_blas():
+        yield
+
+
 @pytest.fixture(params=["dense", "lanczos"])
 def way(request, monkeypatch):
     """Both ways for every matrix: from a side of 64 + 2 dim on, or of 1024, Lanczos takes over."""

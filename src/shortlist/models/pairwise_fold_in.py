@@ -36,9 +36,9 @@ def best_vector(comparison: Comparison, weigh: Weigh) -> Floats:
     """Return float64[dim], the u that minimises Σ_i Σ_j w_j (−ln σ(x_ij)) + n/2 reg |u|².
 
     x_ij = u·(v_i − v_j) + c_i − c_j, where i runs over the n liked items and j over the others; w = weigh(scores of
-    the others) sums to 1. Where the weights do
-    not hang on the scores this is the one minimum; where they do, each step weighs by the scores before it, mixed
-    with the weights so far, and the result is a point that such steps leave in place, or the last of 50 steps. Cost of a step: O(n m + (n + m) dim²).
+    the others) sums to 1. Where the weights do not hang on the scores this is the one minimum; where they do, each step
+    weighs by the scores before it, mixed with the weights so far, and the result is a point that such steps leave in
+    place, or the last of 50 steps. Cost of a step: O(n m + (n + m) dim²).
     """
     u = np.zeros(comparison.liked.shape[1] - 1)
     weights = weigh(comparison.others[:, -1])

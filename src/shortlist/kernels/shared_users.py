@@ -188,7 +188,7 @@ def _at_least(work: NDArray[np.int64], w: int, n_planes: int, least: int) -> int
         else:
             above |= equal & plane
             equal &= ~plane
-    return above | equal
+    return int(above | equal)
 
 
 @kernel
@@ -234,7 +234,7 @@ def nearest_in_chunk(
         cut = least_kept(buffer, m, mine.size)
         for w in range(WORDS):
             last = min(first + 64 * w + 63, reach.size - 1)
-            least = max(1, np.int64(np.ceil(cut / (q_reach[q] * reach[last]))))
+            least = max(1, int(np.ceil(cut / (q_reach[q] * reach[last]))))
             if first + 64 * w >= reach.size or least > n_users:
                 continue
             hits = _at_least(work, w, n_planes, least)

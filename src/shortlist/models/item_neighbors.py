@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -20,7 +20,7 @@ from shortlist.models.neighborhood import (
     rows_of_people,
 )
 from shortlist.models.positive_matrix import positive_matrix
-from shortlist.models.rating_baseline import Baseline, RatingBaseline
+from shortlist.models.rating_baseline import Baseline, BaselineKind, RatingBaseline
 from shortlist.models.score_rows import history_vectors, rank_rows, score_rows
 from shortlist.models.similar_rows import Similarity, SimilarRows
 from shortlist.stages import Lists, offsets
@@ -36,6 +36,14 @@ if TYPE_CHECKING:
     from shortlist.models.term_weights import Weighting
     from shortlist.models.vectors import UserVectors
     from shortlist.stages import History, Request
+
+
+class _ItemLists(NamedTuple):
+    """A list of items with values for each item: ptr int64[n_items + 1], idx int32[m], values float32[m]."""
+
+    ptr: NDArray[np.int64]
+    idx: NDArray[np.int32]
+    values: NDArray[np.float32]
 
 
 class ItemNeighbors(Model):
@@ -142,21 +150,24 @@ class ItemNeighbors(Model):
     def _set_baseline(self, people: sparse.csr_array) -> None:
         self.item_baselines_, self.global_mean_ = np.zeros(people.shape[1]), 0.0
         if self.feedback == "explicit":
-            kind = "biases" if self.baseline == "biases" else "item_mean"
-            found = RatingBaseline.of(people, kind, self.item_reg, self.user_reg)
+            found = RatingBaseline.of(people, self._kind, self.item_reg, self.user_reg)
             self.item_baselines_, self.global_mean_ = found.item_part, found.global_mean
+
+    @property
+    def _kind(self) -> BaselineKind:
+        return "biases" if self.baseline == "biases" else "item_mean"
 
     @cached_property
     def _expected(self) -> RatingBaseline:
-        kind = "biases" if self.baseline == "biases" else "item_mean"
-        return RatingBaseline(kind, self.global_mean_, self.item_baselines_, self.user_reg)
+        return RatingBaseline(self._kind, self.global_mean_, self.item_baselines_, self.user_reg)
 
     @cached_property
-    def _influence(self) -> sparse.csc_array:
-        """Return the similarities by the item of the past: column j holds the items i whose N(i) has j."""
+    def _influence(self) -> _ItemLists:
+        """Return the similarities by the item of the past: list j holds the items i whose N(i) has j."""
         n = self.known_items_.size
         stored = (self.similarities_, self.neighbor_idx_, self.neighbor_ptr_)
-        return sparse.csr_array(stored, shape=(n, n)).tocsc()
+        turned = sparse.csr_array(stored, shape=(n, n)).tocsc()
+        return _ItemLists(turned.indptr.astype(np.int64), turned.indices.astype(np.int32), turned.data)
 
     def _rows_of(self, history: History, *, unlisted: bool = False) -> NDArray[np.float32]:
         """Return the scores of every item; `unlisted`: the baseline stands where too few neighbours are rated."""
@@ -165,15 +176,14 @@ class ItemNeighbors(Model):
         n_items = self.known_items_.size
         past = rows_of_people(self, history, n_items, self.memory_.feedback)
         out = np.empty((len(history), n_items), np.float32)
-        influence = self._influence
-        lists = (influence.indptr.astype(np.int64), influence.indices, influence.data)
-        entries = past.indptr.astype(np.int64), past.indices
+        of, ptr = self._influence, past.indptr.astype(np.int64)
         if self.feedback == "implicit":
-            sum_lists(*entries, np.ones(past.nnz, np.float32), *lists, out)
+            sum_lists(ptr, past.indices, np.ones(past.nnz, np.float32), of.ptr, of.idx, of.values, out)
             return out
         user_part = self._expected.user_part(past)
         apart = self._expected.deviations(past, user_part)
-        average_lists(*entries, apart, *lists, False, self.min_neighbors, out)
+        least = self.min_neighbors
+        average_lists(ptr, past.indices, apart, of.ptr, of.idx, of.values, False, least, out)
         if unlisted:
             out[out == -np.inf] = 0
         return (out + (user_part[:, None] + self.item_baselines_)).astype(np.float32)

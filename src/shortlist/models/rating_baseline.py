@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 Baseline = Literal["biases", "mean"]
+BaselineKind = Literal["biases", "item_mean", "user_mean"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,7 @@ class RatingBaseline:
     global_mean μ; item_part float64[n_items] (μ + b_i, r̄_i or 0).
     """
 
-    kind: Literal["biases", "item_mean", "user_mean"]
+    kind: BaselineKind
     global_mean: float
     item_part: NDArray[np.float64]
     user_reg: float
@@ -35,7 +36,7 @@ class RatingBaseline:
     def of(
         cls,
         ratings: sparse.csr_array,
-        kind: Literal["biases", "item_mean", "user_mean"],
+        kind: BaselineKind,
         item_reg: float = 25.0,
         user_reg: float = 10.0,
     ) -> RatingBaseline:

@@ -21,7 +21,7 @@ from shortlist.models.neighborhood import (
 )
 from shortlist.models.positive_matrix import positive_matrix
 from shortlist.models.preferences import stated_in, with_stated
-from shortlist.models.rating_baseline import Baseline, RatingBaseline
+from shortlist.models.rating_baseline import Baseline, BaselineKind, RatingBaseline
 from shortlist.models.score_rows import history_vectors, rank_rows, score_rows
 from shortlist.models.similar_rows import Similarity, SimilarRows
 
@@ -134,7 +134,7 @@ class UserNeighbors(Model):
         index = SimilarRows.of(comparison(rows), self.similarity, self.shrinkage)
         baseline, values = None, np.ones(rows.nnz, np.float32)
         if self.feedback == "explicit":
-            kind = "biases" if self.baseline == "biases" else "user_mean"
+            kind: BaselineKind = "biases" if self.baseline == "biases" else "user_mean"
             baseline = RatingBaseline.of(rows, kind, self.item_reg, self.user_reg)
             values = baseline.deviations(rows, baseline.user_part(rows))
         return _People(index, comparison, baseline, rows.indptr.astype(np.int64), rows.indices, values)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OURS: dict[str, dict[str, Any]] = {
-    "shortlist, sgd": {"dim": 16, "solver": "sgd", "n_epochs": 5, "reg": 1.0, "bias_reg": 1.0},
+    "shortlist, sgd": {"dim": 16, "solver": "sgd", "n_epochs": 4, "reg": 1.0, "bias_reg": 1.0},
     "shortlist, als": {
         "dim": 15,
         "solver": "als",

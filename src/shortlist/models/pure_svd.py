@@ -61,7 +61,7 @@ class PureSVD(Model):
     item_offsets_: NDArray[np.float32]
     singular_values_: NDArray[np.float64]
 
-    def __init__(self, dim: int = 64, *, item_exponent: float = 1.0, entries: Entries = "positives") -> None:
+    def __init__(self, dim: int = 32, *, item_exponent: float = 1.0, entries: Entries = "positives") -> None:
         self.dim = whole("dim", dim, least=1)
         self.item_exponent = number("item_exponent", item_exponent)
         self.entries = one_of("entries", entries, Entries)

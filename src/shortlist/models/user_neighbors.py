@@ -96,7 +96,7 @@ class UserNeighbors(Model):
         baseline: Baseline = "biases",
         item_reg: float = 25.0,
         user_reg: float = 10.0,
-        min_neighbors: int = 3,
+        min_neighbors: int = 5,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.similarity = similarity

@@ -8,10 +8,11 @@
 
 Both sides have the same dim, number of epochs and number of steps an epoch, an item bias, and two threads. Each chooses
 its learning rate and penalty from a grid on a tenth of the training pairs (of the first users, up to 200,000 pairs), by
-the area under the curve there; then both are fitted on all training pairs, in turns, in processes of their own, compile time apart. implicit draws negatives
-in proportion to popularity and verifies them, so ours does the same here (`sampler="popularity"`, exponent 1); the
-uniform sampler, which costs less and is what the area under the curve asks for, stands beside. The area is estimated
-from a pair drawn for each test pair, the same for both: a negative is any item that the user has in neither part.
+the area under the curve there; then both are fitted on all training pairs, in turns, in processes of their own, compile
+time apart. implicit draws negatives in proportion to popularity and verifies them, so ours does the same here
+(`sampler="popularity"`, exponent 1); the uniform sampler, which costs less and is what the area under the curve asks
+for, stands beside. The area is estimated from pairs drawn of the test pairs, the same for both: a negative is any item
+that the user has in neither part.
 
 Each part is kept when it ends; parts that are not measured keep their old figures.
 """

@@ -152,38 +152,36 @@ def table(parts: dict[str, Any]) -> dict[str, Any]:
 
 def draw(parts: dict[str, Any], target: Path) -> None:
     """Write the chart of all parts."""
+    titles = {"events": "million events, dim 64", "dim": "dim, 5 million events", "threads": "threads"}
     charts = []
-    for part, title in (("events", "million events"), ("dim", "dim"), ("threads", "threads")):
+    for part, title in titles.items():
         frame = pl.DataFrame(
             [
                 {
-                    title: row["pairs"] / 1e6 if part == "events" else row[part],
+                    title: round(row["pairs"] / 1e6, 1) if part == "events" else row[part],
                     "seconds an epoch": row["seconds"]["median"],
-                    "dim of a line": str(row["dim"])
-                    if part == "threads"
-                    else "64"
-                    if part == "events"
-                    else "all",
+                    "dim": str(row["dim"]) if part == "threads" else "",
                 }
                 for row in parts[part]
             ]
         )
-        scale = alt.Scale(type="log", base=2) if part != "threads" else alt.Scale(domain=[0.5, 2.5])
-        axis = alt.Axis(tickCount=2, format="d") if part == "threads" else alt.Axis(format=".3~g")
-        charts.append(
-            alt.Chart(frame, width=190, height=190, title=f"by {title}")
-            .mark_line(point=True)
-            .encode(
-                x=alt.X(title, type="quantitative", scale=scale, axis=axis),
-                y=alt.Y(
-                    "seconds an epoch",
-                    type="quantitative",
-                    scale=alt.Scale(type="log" if part != "threads" else "linear"),
-                ),
-                detail="dim of a line:N",
-            )
+        kind = "linear" if part == "threads" else "log"
+        x = alt.X(
+            title,
+            type="quantitative",
+            scale=alt.Scale(type=kind, nice=False, zero=False, padding=12),
+            axis=alt.Axis(values=frame[title].unique().sort().to_list(), format="~r"),
         )
-    alt.hconcat(*charts).save(str(target), scale_factor=2)
+        y = alt.Y(
+            "seconds an epoch", type="quantitative", scale=alt.Scale(type=kind), axis=alt.Axis(tickCount=5)
+        )
+        base = alt.Chart(frame, width=190, height=190, title=f"by {part}").encode(x=x, y=y, detail="dim:N")
+        lines = base.mark_line(point=True)
+        if part == "threads":
+            ends = base.transform_filter("datum.threads == 1").mark_text(dx=26, dy=-8)
+            lines += ends.encode(text=alt.Text("label:N")).transform_calculate(label="'dim ' + datum.dim")
+        charts.append(lines)
+    alt.hconcat(*charts).save(str(target), scale_factor=1.3)
 
 
 def main() -> None:

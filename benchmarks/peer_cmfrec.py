@@ -4,6 +4,7 @@
 the version, and writes the factors. Imports nothing of ours. Two threads, conjugate gradients of three steps.
 """
 
+import importlib.metadata
 import json
 import resource
 import sys
@@ -39,7 +40,7 @@ def main(path: str, dim: int, reg: float, alpha: float, iterations: int, factors
     seconds = time.perf_counter() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     np.savez(factors, users=model.A_, items=model.B_)
-    print(json.dumps({"seconds": seconds, "peak_mib": peak, "version": cmfrec.__version__}))
+    print(json.dumps({"seconds": seconds, "peak_mib": peak, "version": importlib.metadata.version("cmfrec")}))
 
 
 if __name__ == "__main__":

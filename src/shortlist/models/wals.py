@@ -135,7 +135,7 @@ class WALS(Model):
         refit_epochs: int = 2,
         init_std: float = 0.1,
         solver: Solver = "exact",
-        cg_steps: int = 2,
+        cg_steps: int = 3,
         learning_rate: float = 0.7,
         n_negatives: int = 4,
         user_features: bool | Sequence[str] = False,

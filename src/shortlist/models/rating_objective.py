@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
+    _Arguments = tuple[Any, Any, Any, Floats, Floats, Floats, Floats, bool]
 
 
 class Factors(NamedTuple):
@@ -91,7 +92,7 @@ def residuals(
     return out
 
 
-def _arguments(ratings: sparse.csr_array, factors: Factors, logits: Floats | None) -> tuple[Any, ...]:
+def _arguments(ratings: sparse.csr_array, factors: Factors, logits: Floats | None) -> _Arguments:
     w, b, x, c = factors
     offsets = c if logits is None else (c + logits).astype(c.dtype)
     return ratings.indptr, ratings.indices, ratings.data, w, b, x, offsets, logits is not None

@@ -180,17 +180,21 @@ def sgd(
     """
     users = np.repeat(np.arange(ratings.shape[0], dtype=np.int32), np.diff(ratings.indptr))
     strata = stratify(users, ratings.indices, *ratings.shape, rng)
-    pairs = tuple(strata.arranged(part) for part in (users, ratings.indices, ratings.data))
+    user_idx, item_idx, targets = (strata.arranged(part) for part in (users, ratings.indices, ratings.data))
     w, b, x, c = _padded(factors.users), factors.user_bias, _padded(factors.items), factors.item_bias
     base = np.zeros_like(c) if logits is None else logits.astype(c.dtype)
     shares, strengths = _shares(ratings, penalty), (np.float32(penalty.reg), np.float32(penalty.bias_reg))
     for epoch in itertools.count():
         yield objective(ratings, factors, penalty, logits)
         step = np.float32(learning_rate * max(0.0, 1 - epoch / n_epochs))
-        tail = (w, b, x, c, base, *shares, *strengths, step, step * np.float32(item_bias), logits is not None)
 
-        def visit(start: int, stop: int, _: int, tail: tuple[Any, ...] = tail) -> None:
-            kernels.sgd_block(*pairs, start, stop, *tail)
+        def visit(start: int, stop: int, _: int, step: np.float32 = step) -> None:
+            kernels.sgd_block(
+                *(user_idx, item_idx, targets, start, stop, w, b, x, c, base, *shares, *strengths),
+                step,
+                step * np.float32(item_bias),
+                logits is not None,
+            )
 
         strata.sweep(visit, rng)
         for part, padded in ((factors.users, w), (factors.items, x)):

@@ -4,8 +4,8 @@
 
 MovieLens small, likes from 4 stars on, and online retail (new items alone: what a customer had is left out of lists and
 truth). Each person's last fifth of events is the test part, and the last fifth of what is left the validation part. A
-model takes the point of a short list (`POINTS`) with the largest NDCG@10 on the validation part; the defaults are always
-among the points. Then it is fitted on all of train: these seconds are told, compile time apart since the search came
+model takes the point of a short list (`POINTS`) with the largest NDCG@10 on the validation part; its defaults are
+always one of them. Then it is fitted on all of train: these are the seconds, without compile time since the search came
 first. Intervals are 95 % bootstraps over users. The blend is of the models named in `BLENDED`, as they were chosen; it
 finds its weights itself, which its seconds include.
 

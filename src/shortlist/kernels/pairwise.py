@@ -36,7 +36,8 @@ def _hashed(seed: np.uint64, place: np.uint64) -> np.uint64:
 @kernel
 def _below(bits: np.uint64, n: int) -> int:
     """Return a whole number from 0 to n - 1 from 64 random bits; n < 2³², each as likely as others to n / 2³²."""
-    return np.int64(((bits >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+    drawn: int = np.int64(((bits >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))  # type: ignore[assignment]
+    return drawn
 
 
 @kernel
@@ -121,7 +122,7 @@ def _by_mass(
 def _score(
     users: NDArray[np.float32], items: NDArray[np.float32], bias: NDArray[np.float32], u: int, i: int
 ) -> np.float32:
-    total = bias[i]
+    total: np.float32 = bias[i]
     for f in range(users.shape[1]):
         total += users[u, f] * items[i, f]
     return total
@@ -267,4 +268,5 @@ def descend(
             items[j, f] = item_decay * b - step * w
         bias[i] = bias_decay * bias[i] + bias_rate * slope
         bias[j] = bias_decay * bias[j] - bias_rate * slope
-    return loss + np.log(product)
+    total: float = loss + np.log(product)
+    return total

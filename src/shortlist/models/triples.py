@@ -148,13 +148,15 @@ class Cells:
     def descend(self, scorer: Scorer, steps: Steps) -> float:
         """Step on all triples, cell after cell, and return the sum of −ln σ(x)."""
         loss = np.zeros(self.ptr.size - 1)
-        numbers = (steps.rate, steps.bias_rate, steps.user_reg, steps.item_reg, steps.bias_reg)
-        arguments = scorer.users, scorer.items, scorer.bias, *(np.float32(number) for number in numbers)
+        parts = scorer.users, scorer.items, scorer.bias
+        rates = np.float32(steps.rate), np.float32(steps.bias_rate)
+        penalties = np.float32(steps.user_reg), np.float32(steps.item_reg), np.float32(steps.bias_reg)
         for run in range(0, loss.size, self.n_user_parts):
 
             def step(first: int, last: int, run: int = run) -> None:
                 for cell in range(run + first, run + last):
-                    loss[cell] = kernels.descend(self.triples, self.ptr[cell], self.ptr[cell + 1], *arguments)
+                    bounds = self.ptr[cell], self.ptr[cell + 1]
+                    loss[cell] = kernels.descend(self.triples, *bounds, *parts, *rates, *penalties)
 
             threads.run_blocks(step, self.n_user_parts, 1)
         return float(loss.sum())

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Negatives = Literal["uniform", "popularity", "dynamic"]
 
 POPULARITY_EXPONENT = 0.5
-N_CANDIDATES = 4
+N_CANDIDATES = 8
 # Items that a person folded in is compared with: all, or as many drawn in the fit.
 MOST_CONTRASTS = 512
 # ln 2 is the loss of no scores at all; an epoch that is worse by so much goes up, not down.
@@ -95,10 +95,10 @@ class BPR(Model):
         sampler: Negatives = "uniform",
         popularity_exponent: float | None = None,
         n_candidates: int | None = None,
-        learning_rate: float = 0.1,
-        user_reg: float = 0.01,
-        item_reg: float = 0.01,
-        bias_reg: float = 0.01,
+        learning_rate: float = 0.2,
+        user_reg: float = 0.02,
+        item_reg: float = 0.02,
+        bias_reg: float = 0.02,
         item_bias: bool = True,
         n_epochs: int = 40,
         refit_epochs: int = 10,

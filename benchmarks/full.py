@@ -19,6 +19,8 @@ import results
 
 # The parts of each script; they run in this order.
 PARTS = {
+    "wals": ("dim64", "dim128", "cmfrec"),
+    "scaling": ("events", "dim", "threads"),
     "sgd_large": ("factors_16", "factors_100"),
     "gowalla": ("item_neighbors", "rp3beta", "graph_filter", "ease", "bpr", "wals", "blend"),
 }

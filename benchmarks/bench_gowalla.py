@@ -68,11 +68,12 @@ PARTS = {
         "ItemNeighbors",
         sl.ItemNeighbors,
         {
-            "weighting": ("binary", "tfidf", "bm25"),
+            "weighting": ("binary", "bm25", "unit"),
+            "neighbors_of": ("scored", "past"),
             "shrinkage": (0.0, 3.0, 10.0, 30.0),
             "n_neighbors": (50, 100, 200, 400),
         },
-        {"weighting": "binary", "shrinkage": 10.0, "n_neighbors": 100},
+        {"weighting": "unit", "neighbors_of": "past", "shrinkage": 10.0, "n_neighbors": 100},
     ),
     "rp3beta": Part(
         "RP3beta",

@@ -241,7 +241,7 @@ def neighbors(rng: np.random.Generator, name: str, *, has_similarities: bool) ->
     similarity, weighting = (
         ("jaccard", "binary")
         if rng.random() < 0.3
-        else (_one(rng, ["cosine", "dot"]), _one(rng, ["binary", "tfidf", "bm25"]))
+        else (_one(rng, ["cosine", "dot"]), _one(rng, ["binary", "tfidf", "bm25", "unit"]))
     )
     return Recipe(
         (f"model = sl.{name}({common}, similarity={similarity!r}, weighting={weighting!r})",),

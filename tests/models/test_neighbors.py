@@ -66,7 +66,14 @@ def assert_lists(model, expected):
 
 @pytest.mark.parametrize(
     ("weighting", "kind"),
-    [("binary", "cosine"), ("binary", "jaccard"), ("binary", "dot"), ("tfidf", "cosine"), ("bm25", "dot")],
+    [
+        ("binary", "cosine"),
+        ("binary", "jaccard"),
+        ("binary", "dot"),
+        ("tfidf", "cosine"),
+        ("bm25", "dot"),
+        ("unit", "cosine"),
+    ],
 )
 @pytest.mark.parametrize("n", [3, 100])
 def test_likes_are_scored_by_the_formula(weighting, kind, n):
@@ -81,6 +88,10 @@ def test_likes_are_scored_by_the_formula(weighting, kind, n):
     near = [oracle.nearest(rows, row, n, kind, 2.0, without=i) for i, row in enumerate(rows)]
     by_items = {u: oracle.liked_by_items(past, near) for u, past in enumerate(people) if past}
     assert_lists(sl.ItemNeighbors(n, **settings).fit(data(events)), by_items)
+    from_past = {
+        u: oracle.liked_by_items(past, oracle.turned(near, N_ITEMS)) for u, past in enumerate(people) if past
+    }
+    assert_lists(sl.ItemNeighbors(n, neighbors_of="past", **settings).fit(data(events)), from_past)
     rows = weighed(people, N_ITEMS)
     by_people = {
         u: oracle.liked_by_people(oracle.nearest(rows, rows[u], n, kind, 2.0, without=u), people)
@@ -347,6 +358,13 @@ def test_ratings_are_asked_for_where_they_are_predicted(model):
 def test_a_parameter_out_of_range_is_refused(model, wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         model(**wrong)
+
+
+def test_neighbours_of_the_past_are_for_likes():
+    with pytest.raises(ParameterError, match="neighbors_of"):
+        sl.ItemNeighbors(neighbors_of="past", feedback="explicit")
+    with pytest.raises(ParameterError, match="neighbors_of"):
+        sl.ItemNeighbors(neighbors_of="future")
 
 
 @pytest.mark.parametrize("wrong", [{"alpha": -1}, {"beta": -0.1}, {"n_neighbors": 0}])

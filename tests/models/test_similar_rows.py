@@ -74,7 +74,7 @@ def test_tfidf_is_that_of_scikit_learn():
     assert TermWeights.of(rows, "tfidf").weigh(rows).toarray() == pytest.approx(theirs.toarray(), rel=1e-6)
 
 
-@pytest.mark.parametrize("weighting", ["tfidf", "bm25"])
+@pytest.mark.parametrize("weighting", ["tfidf", "bm25", "unit"])
 def test_weights_of_other_rows_go_by_the_training_rows(weighting):
     rows, others = random_rows(3, n=20), random_rows(4, n=5)
     weighed = as_dicts(TermWeights.of(rows, weighting, 1.5, 0.4).weigh(others))

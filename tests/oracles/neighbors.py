@@ -48,7 +48,7 @@ def nearest(rows, x, n, kind, shrinkage=0.0, without=None):
 
 
 def weighed(rows, n_columns, weighting, k1=1.2, b=0.75, of=None):
-    """Return `of` (default: rows) with TF-IDF or BM25 weights, the documents being `rows`."""
+    """Return `of` (default: rows) with TF-IDF, BM25 or unit weights, the documents being `rows`."""
     documents = [row for row in rows if row]
     n = len(documents)
     df = [sum(c in row for row in documents) for c in range(n_columns)]
@@ -58,7 +58,9 @@ def weighed(rows, n_columns, weighting, k1=1.2, b=0.75, of=None):
         length = sum(row.values())
         new = {}
         for c, tf in row.items():
-            if weighting == "tfidf":
+            if weighting == "unit":
+                new[c] = tf / math.sqrt(sum(row.get(c, 0) ** 2 for row in documents))
+            elif weighting == "tfidf":
                 new[c] = tf * (math.log((1 + n) / (1 + df[c])) + 1)
             else:
                 idf = math.log(1 + (n - df[c] + 0.5) / (df[c] + 0.5))

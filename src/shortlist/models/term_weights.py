@@ -1,4 +1,4 @@
-"""How much an event says: TF-IDF and BM25, with items (or users) as the documents and users (or items) as the words.
+"""How much an event says: TF-IDF, BM25 and more, with items (or users) as documents and users (or items) as words.
 
 That two people both have what everybody has says little of them, and two items both had by somebody who has
 everything are not alike for it: such words are weighed down.
@@ -15,7 +15,7 @@ from scipy import sparse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Weighting = Literal["binary", "tfidf", "bm25"]
+Weighting = Literal["binary", "tfidf", "bm25", "unit"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +26,8 @@ class TermWeights:
     - "tfidf": tf (ln((1 + N) / (1 + df)) + 1), as scikit-learn's `TfidfTransformer` has it by default
     - "bm25": idf · tf (k1 + 1) / (tf + k1 (1 − b + b · length / mean length)), idf = ln(1 + (N − df + ½) / (df + ½)),
       length = Σ tf of the document (Robertson and Zaragoza 2009, (3.15); the 1 + in the logarithm keeps idf above 0)
+    - "unit": tf · idf, idf = 1 / √(Σ tf² of the word over all documents), which weighs words down the most: with people
+      as words, each person's choices together weigh as much as those of anybody else (Deshpande and Karypis 2004, 4.1)
 
     tf is the value of an entry, N the number of documents that are not empty, df of those that have the word.
     idf float64[n_words]; mean_length > 0.
@@ -46,6 +48,11 @@ class TermWeights:
         n = int(np.count_nonzero(np.diff(documents.indptr)))
         if weighting == "bm25":
             idf = np.log1p((n - df + 0.5) / (df + 0.5))
+        elif weighting == "unit":
+            square = np.bincount(
+                documents.indices, documents.data.astype(np.float64) ** 2, minlength=documents.shape[1]
+            )
+            idf = 1 / np.sqrt(np.where(square > 0, square, 1.0))
         else:
             idf = np.log((1 + n) / (1 + df)) + 1
         return cls(weighting, k1, b, idf, float(documents.data.sum(dtype=np.float64)) / max(n, 1))

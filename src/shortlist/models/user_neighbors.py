@@ -65,8 +65,9 @@ class UserNeighbors(Model):
       "adjusted_cosine", of ratings less their item's mean, and "pearson", less the person's mean: both with norms, and
       pearson with means, over the items that both rated (Resnick et al. 1994; Herlocker et al. 1999)
     - shrinkage s >= 0: similarities are multiplied by n / (n + s), n the items both have (Koren 2008, (2))
-    - weighting (implicit): "binary" counts every item alike, "tfidf" and "bm25" rare items for more (`TermWeights`),
-      with bm25_k1 >= 0 and bm25_b in [0, 1]. tf is the sum of the values of a pair's events, 1 for ratings and labels
+    - weighting (implicit): "binary" counts every item alike; "tfidf", "bm25" and, most of all, "unit" rare items for
+      more (`TermWeights`), with bm25_k1 >= 0 and bm25_b in [0, 1]. tf is the sum of the values of a pair's events, 1
+      for ratings and labels
     - baseline (explicit): "biases" μ + b_i + b_u, regularised by item_reg and user_reg >= 0, or "mean", the person's
     - min_neighbors >= 1 (explicit): an item is listed only where so many of N(u) rated it; such a pair scores its
       baseline

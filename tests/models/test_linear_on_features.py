@@ -240,7 +240,9 @@ def test_data_that_it_cannot_use_is_refused():
 def test_columns_without_a_single_feature_leave_the_biases(solver):
     rows = pl.DataFrame({"user_id": [0, 0], "item_id": [0, 1], "value": [1.0, 4.0]})
     wordless = pl.DataFrame({"item_id": [0, 1], "title": ["!", None]})
-    data = sl.read(rows, kind="ratings", scale=(0.5, 5), items=wordless, features={"items": {"title": "text"}})
+    data = sl.read(
+        rows, kind="ratings", scale=(0.5, 5), items=wordless, features={"items": {"title": "text"}}
+    )
     model = LinearOnFeatures(["title"], mean_shrinkage=None, solver=solver).fit(data)
     np.testing.assert_allclose(model.predict([0, 0], [0, 1]), 2.5, atol=1e-5)
 

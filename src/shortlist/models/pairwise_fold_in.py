@@ -46,7 +46,7 @@ def best_vector(comparison: Comparison, weigh: Weigh) -> Floats:
         # Less and less of the new weights, so that two vectors that each call for the other meet.
         weights = weights + (weigh(comparison.others @ np.append(u, 1.0)) - weights) * (2 / (number + 2))
         gradient, curvature = derivatives(comparison, weights, u)
-        step = np.linalg.solve(curvature, gradient)
+        step: Floats = np.linalg.solve(curvature, gradient).astype(np.float64)
         decrease = float(gradient @ step)
         if decrease <= _TOL * (1 + len(comparison.liked)):
             break
@@ -85,4 +85,5 @@ def _descended(comparison: Comparison, weights: Floats, u: Floats, step: Floats,
 
 def _differences(comparison: Comparison, u: Floats) -> Floats:
     with_one = np.append(u, 1.0)
-    return np.subtract.outer(comparison.liked @ with_one, comparison.others @ with_one)
+    differences: Floats = np.subtract.outer(comparison.liked @ with_one, comparison.others @ with_one)
+    return differences

@@ -78,22 +78,27 @@ def sparse_product(matrix: sparse.csr_array, vectors: NDArray[np.float32]) -> ND
 
     Each row is summed in its stored order, whatever rows stand beside it.
     """
-    plain = _plain(matrix)
     columns = np.ascontiguousarray(vectors, np.float32)
-    out = np.empty((plain.shape[0], columns.shape[1]), np.float32)
-    arguments = plain.indptr, plain.indices, plain.data, columns, out
-    threads.run_blocks(lambda start, stop: weighted_sums(*arguments, start, stop), plain.shape[0])
+    out = np.empty((matrix.shape[0], columns.shape[1]), np.float32)
+    arguments = (*_arrays(matrix), columns, out)
+    threads.run_blocks(lambda start, stop: weighted_sums(*arguments, start, stop), len(out))
     return out
+
+
+def _arrays(matrix: sparse.csr_array) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    """Return pointers, columns and values of the types that the kernel takes."""
+    return (
+        np.asarray(matrix.indptr, np.int64),
+        np.asarray(matrix.indices, np.int32),
+        np.asarray(matrix.data, np.float32),
+    )
 
 
 def _plain(matrix: sparse.csr_array) -> sparse.csr_array:
     """Return the same matrix with the types that the kernel takes."""
-    if (matrix.data.dtype, matrix.indices.dtype, matrix.indptr.dtype) == (np.float32, np.int32, np.int64):
-        return matrix
-    plain = sparse.csr_array(matrix.shape, dtype=np.float32)
-    plain.data, plain.indices = matrix.data.astype(np.float32), matrix.indices.astype(np.int32)
-    plain.indptr = matrix.indptr.astype(np.int64)
-    return plain
+    plain: Any = sparse.csr_array(matrix.shape, dtype=np.float32)
+    plain.indptr, plain.indices, plain.data = _arrays(matrix)
+    return plain  # type: ignore[no-any-return]
 
 
 def _top_eigenpairs(
@@ -125,7 +130,7 @@ def _block_lanczos(
     basis = np.empty((n, most + BLOCK), np.float32, order="F")
     projected = np.zeros((most + BLOCK, most + BLOCK))
     block = _orthonormal(product(rng.standard_normal((n, BLOCK), np.float32)), basis[:, :0], rng)[0]
-    size = 0
+    size, within, squares, ritz = 0, basis[:, :0], np.zeros(0), np.zeros((0, 0))
     for step in range(1, _MOST_STEPS + 1):
         basis[:, size : size + BLOCK] = block
         image = product(np.ascontiguousarray(block))

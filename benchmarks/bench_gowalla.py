@@ -81,9 +81,10 @@ PARTS = {
         {
             "alpha": (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
             "beta": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6),
-            "n_neighbors": (200, 500, 1000),
+            "n_neighbors": (100, 200, 500),
+            "normalize": (False, True),
         },
-        {"alpha": 0.7, "beta": 0.3, "n_neighbors": 200},
+        {"alpha": 0.7, "beta": 0.3, "n_neighbors": 200, "normalize": True},
     ),
     "graph_filter": Part(
         "GraphFilter",

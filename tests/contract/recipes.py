@@ -266,7 +266,9 @@ def user_neighbors(rng: np.random.Generator) -> Recipe:
 def rp3beta(rng: np.random.Generator) -> Recipe:
     exponents = f"{rng.choice([0.0, 0.8, 2.0])}, {rng.choice([0.0, 0.4])}"
     return Recipe(
-        (f"model = sl.RP3beta({exponents}, n_neighbors={rng.integers(1, 6)})",),
+        (
+            f"model = sl.RP3beta({exponents}, n_neighbors={rng.integers(1, 6)}, normalize={rng.random() < 0.5})",
+        ),
         ALL_KINDS,
         who_likes_something,
         liked_items,

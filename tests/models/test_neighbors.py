@@ -128,19 +128,22 @@ def test_ratings_are_predicted_by_the_formula(kind, baseline, n, least):
     assert_lists(sl.UserNeighbors(n, **settings).fit(data(events)), expected)
 
 
+@pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize(("alpha", "beta"), [(1.0, 0.0), (0.7, 0.5), (0.0, 0.0)])
-def test_walks_are_scored_by_the_formula(alpha, beta):
+def test_walks_are_scored_by_the_formula(alpha, beta, normalize):
     events = rated(1)
     people = likes(events)
     ends = [oracle.walk(people, N_ITEMS, j, alpha, beta) for j in range(N_ITEMS)]
     kept = [{i: e[i] for i in ranked(e, 4)} for e in ends]
+    if normalize:
+        kept = [{i: value / sum(e.values()) for i, value in e.items()} for e in kept]
     expected = {}
     for u, past in enumerate(people):
         if past:
             expected[u] = {
                 i: sum(kept[j].get(i, 0) for j in past) for i in set().union(*(kept[j] for j in past))
             }
-    model = sl.RP3beta(alpha, beta, n_neighbors=4).fit(data(events))
+    model = sl.RP3beta(alpha, beta, n_neighbors=4, normalize=normalize).fit(data(events))
     assert_lists(model, expected)
     near = model.similar_items([502], 3).frame
     assert (near["similar_item_id"] - 500).to_list() == ranked(kept[2], 3)
@@ -367,7 +370,7 @@ def test_neighbours_of_the_past_are_for_likes():
         sl.ItemNeighbors(neighbors_of="future")
 
 
-@pytest.mark.parametrize("wrong", [{"alpha": -1}, {"beta": -0.1}, {"n_neighbors": 0}])
+@pytest.mark.parametrize("wrong", [{"alpha": -1}, {"beta": -0.1}, {"n_neighbors": 0}, {"normalize": 1}])
 def test_a_parameter_of_the_walk_out_of_range_is_refused(wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         sl.RP3beta(**wrong)

@@ -35,6 +35,7 @@ class RP3beta(Model):
     - alpha >= 0: 1 is the plain walk, less lets busy people and popular items count for more (Cooper et al. 2014)
     - beta >= 0: 0 leaves popular ends as likely as the walk makes them
     - n_neighbors >= 1: of each item of the past only so many ends are kept, those of the largest value
+    - normalize: divide the ends of each item of the past by their sum, so that all items of the past say equally much
 
     Only positive events count. Items that no walk reaches are not listed. `similar_items` are the ends from one item,
     at most `n_neighbors`. Fitted: `end_ptr_` int64[n_items + 1], `end_idx_` int32[m] and `end_values_` float32[m],
@@ -44,7 +45,7 @@ class RP3beta(Model):
     Cost: O(Σ_u n_u²) time to fit, O(n_items · n_neighbors) memory.
     Source: Paudel, Christoffel, Newell and Bernstein, Updatable, accurate, diverse, and scalable recommendations for
     interactive applications, TiiS 7:1, 2016, with the exponent α of their P³α under both steps, and the n_neighbors
-    kept that later comparisons added (Ferrari Dacrema et al. 2019).
+    kept and the `normalize` that later comparisons added (Ferrari Dacrema et al. 2019).
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ("end_ptr_", "end_idx_", "end_values_")
@@ -54,10 +55,15 @@ class RP3beta(Model):
     end_idx_: NDArray[np.int32]
     end_values_: NDArray[np.float32]
 
-    def __init__(self, alpha: float = 0.8, beta: float = 0.4, *, n_neighbors: int = 200) -> None:
+    def __init__(
+        self, alpha: float = 0.7, beta: float = 0.2, *, n_neighbors: int = 200, normalize: bool = False
+    ) -> None:
         self.alpha = number("alpha", alpha)
         self.beta = number("beta", beta)
         self.n_neighbors = whole("n_neighbors", n_neighbors, least=1)
+        if not isinstance(normalize, bool):
+            raise ParameterError(f"normalize must be True or False, got {normalize!r}")
+        self.normalize = normalize
 
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
         people = positive_matrix(dataset, "RP3beta")
@@ -75,6 +81,9 @@ class RP3beta(Model):
             Scale(n_i**-self.alpha, n_i**-self.beta),
         )
         self.end_ptr_, self.end_idx_, self.end_values_ = lists.ptr, lists.item_idx, lists.score
+        if self.normalize:
+            total = np.bincount(lists.row, lists.score, minlength=len(lists))
+            self.end_values_ = (lists.score / total[lists.row]).astype(np.float32)
 
     def _rows_of(self, history: History) -> NDArray[np.float32]:
         past = positive_items(history, self.known_items_.size)

@@ -80,6 +80,7 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
         "alpha": Range(0.2, 1.6),
         "beta": Range(0.0, 1.0),
         "n_neighbors": Range(10, 1000, log=True, whole=True),
+        "normalize": Choices((True, False)),
     },
     "UserNeighbors": {
         "n_neighbors": Range(10, 1000, log=True, whole=True),

@@ -52,7 +52,13 @@ def mass_of(weight):
 
 
 def drawn(pairs, sampler, scorer, n, seed=7):
-    return draw(pairs, sampler, scorer, n, place=0, stride=1, shift=0, seed=np.uint64(seed))
+    """Return n triples: of all pairs, at as many seeds as that takes."""
+    rounds = -(-n // pairs.item_idx.size)
+    parts = [
+        draw(pairs, sampler, scorer, first=0, stride=1, seed=np.uint64(seed + 7919 * r))
+        for r in range(rounds)
+    ]
+    return np.concatenate(parts)[:n]
 
 
 LIKED = [{0, 3, 4}, {1}, {0, 1, 2, 3, 4, 5, 6}, {7, 2}]
@@ -104,34 +110,23 @@ def test_popular_own_items_leave_the_others_their_shares(weight):
         assert stats.chisquare(np.bincount(heavy, minlength=4)[1:]).pvalue > 1e-3
 
 
-def test_a_walk_visits_every_place_once_whatever_their_number():
-    rng = np.random.default_rng(0)
-    for nnz in range(1, 200):
-        stride, shift = module._walk(nnz, rng)
-        assert {(stride * t + shift) % nnz for t in range(nnz)} == set(range(nnz))
-
-
-def test_an_epoch_visits_every_pair_once():
-    pairs = random_pairs(30, 20)
-    nnz = pairs.item_idx.size
-    stride, shift = module._walk(nnz, np.random.default_rng(3))
-    found = draw(
-        pairs, UNIFORM, random_scorer(30, 20), nnz, place=0, stride=stride, shift=shift, seed=np.uint64(1)
-    )
-    assert sorted(map(tuple, found[:, :2].tolist())) == sorted(
-        zip(pairs.user_idx, pairs.item_idx, strict=True)
-    )
-    assert not {tuple(pair) for pair in found[:, [0, 2]].tolist()} & set(
-        zip(pairs.user_idx.tolist(), pairs.item_idx.tolist(), strict=True)
-    )
-
-
-def test_draws_go_by_place_and_seed_alone():
+@pytest.mark.parametrize("n_slices", [1, 7])
+def test_the_slices_of_an_epoch_visit_every_pair_once(n_slices):
     pairs, scorer = random_pairs(30, 20), random_scorer(30, 20)
-    options = {"stride": 7, "shift": 3, "seed": np.uint64(5)}
-    whole = draw(pairs, UNIFORM, scorer, 40, place=0, **options)
-    assert_array_equal(draw(pairs, UNIFORM, scorer, 15, place=25, **options), whole[25:])
-    other = draw(pairs, UNIFORM, scorer, 40, place=0, stride=7, shift=3, seed=np.uint64(6))
+    options = {"stride": n_slices, "seed": np.uint64(1)}
+    found = np.concatenate(
+        [draw(pairs, UNIFORM, scorer, first=first, **options) for first in range(n_slices)]
+    )
+    positives = list(zip(pairs.user_idx.tolist(), pairs.item_idx.tolist(), strict=True))
+    assert sorted(map(tuple, found[:, :2].tolist())) == sorted(positives)
+    assert not {tuple(pair) for pair in found[:, [0, 2]].tolist()} & set(positives)
+
+
+def test_draws_go_by_pair_and_seed_alone():
+    pairs, scorer = random_pairs(30, 20), random_scorer(30, 20)
+    whole = draw(pairs, UNIFORM, scorer, first=0, stride=1, seed=np.uint64(5))
+    assert_array_equal(draw(pairs, UNIFORM, scorer, first=2, stride=3, seed=np.uint64(5)), whole[2::3])
+    other = draw(pairs, UNIFORM, scorer, first=0, stride=1, seed=np.uint64(6))
     assert (other[:, 2] != whole[:, 2]).any()
 
 
@@ -240,7 +235,6 @@ def test_threads_change_nothing_and_the_steps_are_those_of_one_after_the_other(s
 
 
 def test_the_slices_of_an_epoch_cover_it(monkeypatch):
-    """Small slices and one large one visit the same pairs; only the draws differ."""
     pairs, seen = random_pairs(30, 20), []
     monkeypatch.setattr(module, "MOST_TRIPLES", 50)
     monkeypatch.setattr(

@@ -133,8 +133,8 @@ def draw_triples(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
     user_of: NDArray[np.int32],
+    first_pair: int,
     stride: int,
-    shift: int,
     seed: np.uint64,
     mass: NDArray[np.float64],
     n_items: int,
@@ -142,34 +142,31 @@ def draw_triples(
     users: NDArray[np.float32],
     items: NDArray[np.float32],
     bias: NDArray[np.float32],
-    place: int,
     start: int,
     stop: int,
     triples: NDArray[np.int32],
 ) -> None:
-    """Write triples[p] = (user, positive, negative) for p in `start:stop`, of the pairs at places `place + p`.
+    """Write triples[p] = (user, positive, negative) of pair first_pair + p · stride, for p in `start:stop`.
 
-    indptr, indices: CSR of the positive pairs, ascending in a row; user_of int32[nnz]. Place t of an epoch is pair
-    (stride t + shift) mod nnz: a fixed walk over all pairs when stride and nnz have no common factor. The negative is
-    an item that the user has no pair with: drawn by `mass` where that has entries; else uniformly, `n_candidates`
-    times with replacement, of which the one with the largest score is taken (the first of equals). No user may have
-    all items. Cost: O(log row) a draw and, with several candidates, one dot product each.
+    indptr, indices: CSR of the positive pairs, ascending in a row; user_of int32[nnz]. The negative is an item that the
+    user has no pair with: drawn by `mass` where that has entries; else uniformly, `n_candidates` times with replacement,
+    of which the one with the largest score is taken (the first of equals). No user may have all items. Cost: O(log row)
+    a draw and, with several candidates, one dot product each.
     """
-    nnz = indices.size
     for p in range(start, stop):
-        t = place + p
-        q = (stride * t + shift) % nnz
+        q = first_pair + p * stride
+        place = np.uint64(q)
         u = user_of[q]
         first, last = indptr[u], indptr[u + 1]
         if mass.size > 0:
-            best = _by_mass(indices, first, last, mass, seed, np.uint64(t))
+            best = _by_mass(indices, first, last, mass, seed, place)
         else:
             n_missing = n_items - (last - first)
-            best = _missing(indices, first, last, _below(_hashed(seed, np.uint64(t)), n_missing))
+            best = _missing(indices, first, last, _below(_hashed(seed, place), n_missing))
             if n_candidates > 1:
                 largest = _score(users, items, bias, u, best)
                 for n in range(1, n_candidates):
-                    bits = _hashed(seed + np.uint64(n), np.uint64(t))
+                    bits = _hashed(seed + np.uint64(n), place)
                     j = _missing(indices, first, last, _below(bits, n_missing))
                     value = _score(users, items, bias, u, j)
                     if value > largest:

@@ -1,7 +1,8 @@
 """Triples (user, positive, negative) drawn as declared, and steps on them in parallel with one fixed result.
 
-A slice of an epoch has two phases. First triples are drawn: nothing changes, and each draw hangs on its place in the
-epoch alone. Then they are sorted into cells and stepped on. Users fall into h parts and items into 2h, at random, anew
+A slice of an epoch is every n-th pair. It has two phases. First triples are drawn, in the order of the users, which
+keeps what is read in the caches: nothing changes, and each draw hangs on its pair and the slice's seed alone. Then they
+are sorted into cells and stepped on. Users fall into h parts and items into 2h, at random, anew
 in every slice. The pairs of item parts meet in the rounds of a tournament, h pairs a round that share no part (the
 circle method), and within a round the h parts of users take turns at the h pairs. So h cells are always open that share
 no user and no item: they run at once, and the result is that of one after the other. Since h depends on the number of
@@ -14,7 +15,6 @@ The negatives need no part of their own: unlike where a block's negatives come f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,8 @@ FRESH_SLICES = 16
 # Below so many triples a cell, opening it costs more than its steps.
 _TRIPLES_A_CELL = 500
 _MOST_USER_PARTS = 8
+# With so few, a cell has many triples of one user: they are shuffled, lest the steps go user by user.
+_FEW_USER_PARTS = 2
 _CHUNKS = 32
 
 
@@ -87,46 +89,43 @@ def run_epoch(
     `scorer` changes in place. Cost: O(nnz · dim), n_candidates times as many scores where that is above 1.
     """
     nnz = pairs.item_idx.size
-    size = slice_size(nnz, sampler)
-    stride, shift = _walk(nnz, rng)
+    n_slices = slices(nnz, sampler)
     total = 0.0
-    for place in range(0, nnz, size):
-        n = min(size, nnz - place)
+    for first in rng.permutation(n_slices).tolist():
         seed = rng.integers(2**64, dtype=np.uint64)
-        drawn = draw(pairs, sampler, scorer, n, place=place, stride=stride, shift=shift, seed=seed)
+        drawn = draw(pairs, sampler, scorer, first=first, stride=n_slices, seed=seed)
         cells = Cells.of(drawn, len(scorer.users), pairs.n_items, rng)
         total += cells.descend(scorer, steps)
     return total / nnz
 
 
-def slice_size(nnz: int, sampler: Sampler) -> int:
-    """Return how many triples are drawn at once."""
-    fresh = -(-nnz // FRESH_SLICES) if sampler.n_candidates > 1 else nnz
-    return max(1, min(fresh, MOST_TRIPLES))
+def slices(nnz: int, sampler: Sampler) -> int:
+    """Return how many slices an epoch has."""
+    fresh = FRESH_SLICES if sampler.n_candidates > 1 else 1
+    return min(max(fresh, -(-nnz // MOST_TRIPLES)), nnz)
 
 
 def draw(
     pairs: Pairs,
     sampler: Sampler,
     scorer: Scorer,
-    n: int,
     *,
-    place: int,
+    first: int,
     stride: int,
-    shift: int,
     seed: np.uint64,
 ) -> NDArray[np.int32]:
-    """Return int32[n, 3]: user, positive and negative of the places from `place` on; see `kernels.draw_triples`."""
+    """Return int32[n, 3]: user, positive and negative of pairs first, first + stride, …; see `kernels.draw_triples`."""
+    n = len(range(first, pairs.item_idx.size, stride))
     triples = np.empty((n, 3), np.int32)
-    data = pairs.ptr, pairs.item_idx, pairs.user_idx, stride, shift, seed, sampler.mass, pairs.n_items
-    arguments = *data, sampler.n_candidates, scorer.users, scorer.items, scorer.bias, place
+    data = pairs.ptr, pairs.item_idx, pairs.user_idx, first, stride, seed, sampler.mass, pairs.n_items
+    arguments = *data, sampler.n_candidates, scorer.users, scorer.items, scorer.bias
     threads.run_blocks(lambda start, stop: kernels.draw_triples(*arguments, start, stop, triples), n)
     return triples
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Triples int32[n, 3] by cell: cell b has triples[ptr[b]:ptr[b + 1]], in the order they were drawn.
+    """Triples int32[n, 3] by cell: cell b has triples[ptr[b]:ptr[b + 1]], in the order they were drawn or shuffled.
 
     Cells come in runs of `n_user_parts`, those of a run share no user and no item.
     """
@@ -139,6 +138,8 @@ class Cells:
     def of(cls, triples: NDArray[np.int32], n_users: int, n_items: int, rng: np.random.Generator) -> Cells:
         """Return `triples` sorted into cells of random parts. Cost: two passes, in parallel."""
         h = user_parts(len(triples))
+        if h <= _FEW_USER_PARTS:
+            triples = triples[rng.permutation(len(triples))]
         user_part = (rng.permutation(n_users) % h).astype(np.int16)
         item_part = (rng.permutation(n_items) % (2 * h)).astype(np.int16)
         if h == 1:
@@ -231,11 +232,3 @@ def _sorted(
 
     threads.run_blocks(move, _CHUNKS, 1)
     return out, ptr
-
-
-def _walk(nnz: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Return stride and shift of a walk that visits all of nnz places, far apart from one step to the next."""
-    stride = int(rng.integers(max(nnz // 4, 1), max(3 * nnz // 4, 2)))
-    while gcd(stride, nnz) != 1:
-        stride += 1
-    return stride, int(rng.integers(nnz))

@@ -150,7 +150,7 @@ def draw_triples(
 
     indptr, indices: CSR of the positive pairs, ascending in a row; user_of int32[nnz]. The negative is an item that the
     user has no pair with: by `mass` where that has entries; else uniformly, `n_candidates` times with replacement,
-    the one with the largest score is taken (the first of equals). No user may have all items. Cost: O(log row)
+    of which the one with the largest score is taken (the first of equals). No user may have all items. Cost: O(log row)
     a draw and, with several candidates, one dot product each.
     """
     for p in range(start, stop):

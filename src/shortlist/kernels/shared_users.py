@@ -38,6 +38,13 @@ _UWORDS = np.uint64(WORDS)
 
 
 @kernel
+def _aligned(words: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Return `size` of the words that begin a cache line; there must be 8 more, and their address a multiple of 8."""
+    first = -(words.ctypes.data >> 3) & 7
+    return words[first : first + size]
+
+
+@kernel
 def chunk_starts(
     ptr: NDArray[np.int64], idx: NDArray[np.int32], out: NDArray[np.int64], start: int, stop: int
 ) -> None:
@@ -218,7 +225,7 @@ def nearest_in_chunk(
     Arguments as those of `nearest_rows`; the reach of a column must not be below that of an earlier one.
     """
     first = chunk * CHUNK
-    work = np.zeros(WORK, np.int64)
+    work = _aligned(np.zeros(WORK + 8, np.int64), WORK)
     for q in range(start, stop, step):
         mine = kept[kept_ptr[q] : kept_ptr[q + 1]]
         n_users = ptr[q + 1] - ptr[q]

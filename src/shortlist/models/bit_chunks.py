@@ -85,7 +85,10 @@ class Chunks:
     def bits(self, idx: NDArray[np.int32]) -> Iterator[tuple[int, NDArray[np.int64]]]:
         """Yield each chunk's number and the words of its columns, of which there is one set at a time."""
         n_features = self.at.shape[1]
-        words = np.zeros((n_features + 1) * WORDS if self.at.shape[0] > 1 else 0, np.int64)
+        size = (n_features + 1) * WORDS if self.at.shape[0] > 1 else 0
+        words = np.zeros(size + 8, np.int64)
+        first = -(words.ctypes.data >> 3) & 7
+        words = words[first : first + size]  # each user's words begin a cache line
         for chunk in range(self.at.shape[0] - 1):
 
             def block(start: int, stop: int, chunk: int = chunk) -> None:

@@ -44,6 +44,8 @@ class TermWeights:
         cls, documents: sparse.csr_array, weighting: Weighting, k1: float = 1.2, b: float = 0.75
     ) -> TermWeights:
         """Return the weights of `documents` float32 CSR [n, n_words] of values above 0."""
+        if weighting == "binary":
+            return cls(weighting, k1, b, np.ones(documents.shape[1]), 1.0)
         df = np.bincount(documents.indices, minlength=documents.shape[1]).astype(np.float64)
         n = int(np.count_nonzero(np.diff(documents.indptr)))
         if weighting == "bm25":

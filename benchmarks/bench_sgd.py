@@ -10,7 +10,7 @@ The runs take turns, each in a process of its own, after a small fit that loads 
 from the Dataset to the fitted model, Surprise's from its Trainset. Errors are RMSE on the test ratings, predictions
 clipped to the scale.
 
-Ends with status 1 unless SGD's error is at most that of each SVD and its fit as many times as fast as asked for: ten
+Says so unless SGD's error is at most that of each SVD and its fit as many times as fast as asked for: ten
 times with ten million ratings; three times with a million, where a good part of the time is overhead.
 """
 

@@ -134,7 +134,7 @@ def test_without_a_table_the_parameters_that_matter_are_searched(
     result = run("tune", str(shop.config), "--trials", "2", "--json", *files)
     assert result.exit_code == 0, result.output
     # The popularity of the source has no table of its own, so nothing could be written for it.
-    names = ("unobserved_weight", "reg", "reg_exponent", "dim")
+    names = ("unobserved_weight", "reg", "reg_exponent", "item_weight_exponent", "dim")
     assert list(json.loads(result.stdout)["best_params"]) == [f"models.taste.{name}" for name in names]
 
 

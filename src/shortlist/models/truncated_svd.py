@@ -3,9 +3,7 @@
 The vectors are eigenvectors of the Gram matrix of the shorter side. Where that side is short the Gram matrix is made
 and solved densely, in float64; else a block Lanczos method finds the largest eigenpairs from products with the sparse
 matrix alone. Beside ARPACK (`scipy.sparse.linalg.svds`, which multiplies one vector at a time), blocks of 16 vectors
-read the matrix once for sixteen products and orthogonalise by matrix products. On 29,858 x 40,981 with 810 k entries,
-one BLAS thread, this took about 1.1 s for 64 vectors and 4.2 s for 256; svds in float32 1.1 s and 11.7 s. Chebyshev-
-filtered subspace iteration needed 2.8 s for 64.
+read the matrix once for sixteen products and orthogonalise by matrix products.
 
 Sources: Golub and Underwood 1977 (block Lanczos); Wu and Simon 2000 (restarts that keep Ritz vectors); Musco and Musco
 2015 (why a block Krylov space needs so few products). The basis is orthogonalised in full, twice.

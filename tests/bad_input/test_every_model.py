@@ -161,7 +161,7 @@ def test_ctrl_c_in_a_fit_leaves_the_model_as_it_was(name, monkeypatch):
         try:
             model.fit(data(*some_of(seed=2)), rng=0)
         except KeyboardInterrupt:
-            assert reached  # noqa: PT017 - models that only count never come to the pool
+            assert reached  # models that only count never come to the pool
         else:
             assert not reached, "an interrupt was swallowed"
             return

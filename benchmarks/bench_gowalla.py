@@ -47,7 +47,7 @@ PUBLISHED = (
 # What WALS is fitted with, and what it is searched with: the best other parameters differ little between the two.
 WALS_FIT = {"dim": 1024, "n_epochs": 6, "solver": "cg", "cg_steps": 2}
 WALS_SEARCH = {"dim": 256, "n_epochs": 4, "solver": "cg", "cg_steps": 2}
-WALS_BLENDED = {"dim": 1024, "n_epochs": 4, "solver": "cg", "cg_steps": 2}
+WALS_BLENDED = {"dim": 768, "n_epochs": 4, "solver": "cg", "cg_steps": 2}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from shortlist.artifacts import State
 from shortlist.data.memory import Limits, Memory
 from shortlist.data.recommendations import Recommendations, popular_reason
 from shortlist.errors import ArtifactError, NonFiniteError, NotFittedError, ParameterError
-from shortlist.models.answers import answer, as_ids, require_users
+from shortlist.models.answers import answer, as_ids, require_context, require_users
 from shortlist.models.fitting import require_dataset
 from shortlist.models.model import artifact_info
 from shortlist.models.model_stage import ModelStage
@@ -148,15 +148,15 @@ class Pipeline:
         Raises `NonFiniteError` naming the stage whose scores are not finite.
         """
         self._require_fitted()
-        if context is not None:
-            raise ParameterError("no stage of this pipeline uses a context; leave context= out")
+        columns = {name for model in self.models_ for name in model.context_columns}
+        require_context(context, sorted(columns), "this pipeline")
         if isinstance(users, UserVectors):
             raise ParameterError(
                 "a pipeline takes user ids; people who are folded in get lists from the model that folded them in"
             )
         user_ids = as_ids(users)
         limits = Limits(exclude_seen, items, exclude, at)
-        request = self.memory_.request(self.memory_.users.index_of(user_ids), k, limits)
+        request = self.memory_.request(self.memory_.users.index_of(user_ids), k, limits, context=context)
         known = (request.user_idx >= 0) & self.scorer_.knows(request)
         if on_unknown == "raise":
             require_users(self.memory_, user_ids, request.user_idx, known)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -150,6 +150,7 @@ class Request:
     - history: their events up to `now`, one row a user.
     - eligible: which items may be shown to them.
     - k ≥ 0: the length of the lists; now: µs UTC or None where the data has no times.
+    - context: what is said of the moment (device, hour, …), by the name of the column; the same for all its users.
     """
 
     user_idx: NDArray[np.int32]
@@ -157,6 +158,7 @@ class Request:
     eligible: Eligible
     k: int
     now: int | None
+    context: Mapping[str, Any] | None = None
 
     def __len__(self) -> int:
         return self.user_idx.size

@@ -57,9 +57,14 @@ class Work:
             self._live.advance(self._live.task_ids[0], n)
 
     def epochs(self, epoch: Epoch) -> None:
-        """Move a bar of the epochs of what is being fitted; hand this to `fit` as `on_epoch`."""
+        """Move a bar of the epochs of what is being fitted, its loss beside; hand this to `fit` as `on_epoch`."""
+        fitting = f"fitting {type(epoch.model).__name__}"
         if epoch.number == 1:
-            self.step(f"fitting {type(epoch.model).__name__}", total=epoch.n_epochs)
+            self.step(fitting, total=epoch.n_epochs)
+        losses = {"loss": epoch.loss, "validation": epoch.validation_loss}
+        shown = ", ".join(f"{name} {loss:.4g}" for name, loss in losses.items() if loss is not None)
+        if shown:
+            self.rename(f"{fitting}: {shown}")
         self.advance(1)
 
     def rename(self, description: str) -> None:

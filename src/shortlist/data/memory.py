@@ -17,7 +17,7 @@ from shortlist.parameters import whole
 from shortlist.stages import Eligible, History, Request, distinct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import polars as pl
     from numpy.typing import NDArray
@@ -61,10 +61,12 @@ class Memory:
         k: int,
         limits: Limits,
         history: History | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> Request:
         """Return the request for `users` int32[n] (positions, −1 unknown) and lists of `k` items within `limits`.
 
-        `history` replaces what is remembered of these users (for people who are not in the data).
+        `history` replaces what is remembered of these users (for people who are not in the data); `context` is what is
+        said of the moment.
         """
         whole("k", k, least=0)
         if not isinstance(limits.exclude_seen, bool):
@@ -80,7 +82,7 @@ class Memory:
             items=self._positions(limits.items),
             exclude=self._positions(limits.exclude),
         )
-        return Request(users, past, eligible, int(k), now)
+        return Request(users, past, eligible, int(k), now, context)
 
     def _positions(self, items: Iterable[Id] | None) -> NDArray[np.int32] | None:
         return None if items is None else self.items.require(items, "item")

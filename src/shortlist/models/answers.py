@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shortlist.data.memory import OnUnknown
 from shortlist.data.recommendations import PLAIN_REASON, Recommendations
 from shortlist.data.vocabulary import id_series
-from shortlist.errors import UnknownIdError
+from shortlist.errors import ParameterError, UnknownIdError
 from shortlist.models.common_order import best_permitted
 from shortlist.models.past_items import again_reasons, past_items
 from shortlist.parameters import one_of
 from shortlist.stages import Lists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,6 +30,21 @@ if TYPE_CHECKING:
 def as_ids(ids: Id | Iterable[Id]) -> Ids:
     """Return one id or several as a Series."""
     return id_series([ids] if isinstance(ids, int | str | np.integer) else ids)
+
+
+def require_context(context: Mapping[str, Any] | None, columns: Sequence[str], who: str) -> None:
+    """Raise `ParameterError` unless `who` goes by every column that `context` gives; `columns` are those it goes by."""
+    if context is None:
+        return
+    if not columns:
+        raise ParameterError(f"{who} uses no context; leave context= out")
+    if not isinstance(context, Mapping):
+        raise ParameterError(f"context={context!r}: give values by the name of their column")
+    unknown = [name for name in context if name not in columns]
+    if unknown:
+        raise ParameterError(
+            f"context={dict(context)!r}: {who} uses no {unknown[0]!r}; it goes by {', '.join(columns)}"
+        )
 
 
 def require_users(

@@ -68,6 +68,11 @@ class Blend(Model):
         self.validation_users = whole("validation_users", validation_users, least=1)
         self.n_candidates = whole("n_candidates", n_candidates, least=1)
 
+    @property
+    def context_columns(self) -> tuple[str, ...]:
+        """Return the columns of context that any of the models goes by."""
+        return tuple(sorted({name for model in self.models_.values() for name in model.context_columns}))
+
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
         # Drawn first, so that the models are the same whether the weights are given or found.
         seeds = fitting.rng.integers(2**63, size=len(self.models) + 1).tolist()

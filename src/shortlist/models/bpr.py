@@ -214,7 +214,7 @@ class BPR(Model):
                 raise NonFiniteError(self._diverged(epoch + 1, losses[-1]))
             if fitting.on_epoch is not None or epoch + 1 == n_epochs:
                 self._set(scorer, losses)
-                self._epoch_ended(fitting, epoch + 1, n_epochs)
+                self._epoch_ended(fitting, epoch + 1, n_epochs, losses[-1])
 
     def _set(self, scorer: Scorer, losses: list[float]) -> None:
         n_items = self.known_items_.size

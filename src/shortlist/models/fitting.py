@@ -21,11 +21,15 @@ class Epoch:
 
     `model` is fitted: it recommends, scores and is saved like any other. It shares its factors with the fit, which goes
     on changing them, so it is good during the callback only; `copy.deepcopy(model)` is good for ever.
+    `loss` is what the fit lowers as the epoch left it (the mean loss of an example, or a whole objective, as the model
+    says), `validation_loss` that of examples held back; each None where the model has none.
     """
 
     number: int
     n_epochs: int
     model: Model
+    loss: float | None = None
+    validation_loss: float | None = None
 
 
 OnEpoch = Callable[[Epoch], object]

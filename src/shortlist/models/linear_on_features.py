@@ -155,7 +155,7 @@ class LinearOnFeatures(Model):
 
         def ended(history: list[float]) -> None:
             self.objective_history_ = np.array(history)
-            self._epoch_ended(fitting, len(history) - 1, n_epochs)
+            self._epoch_ended(fitting, len(history) - 1, n_epochs, history[-1])
 
         with threads.single_blas():
             self.objective_history_ = rating_solvers.descend(self._steps(ratings), n_epochs, on_epoch=ended)

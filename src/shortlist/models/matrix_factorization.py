@@ -320,7 +320,7 @@ class MatrixFactorization(Model):
         def ended(history: list[float]) -> None:
             if fitting.on_epoch is not None:
                 self._set(factors, means, history)
-                self._epoch_ended(fitting, len(history) - 1, n_epochs)
+                self._epoch_ended(fitting, len(history) - 1, n_epochs, history[-1])
 
         logits = means if self._is_binary else None
         steps = self._steps(ratings, factors, logits, n_epochs, fitting.rng)

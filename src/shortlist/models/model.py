@@ -27,7 +27,7 @@ from shortlist.errors import (
     ParameterError,
     UnknownIdError,
 )
-from shortlist.models.answers import answer, as_ids, require_folded, require_users
+from shortlist.models.answers import answer, as_ids, require_context, require_folded, require_users
 from shortlist.models.exact_search import search
 from shortlist.models.fitting import Epoch, Fitting, require_dataset, require_start
 from shortlist.models.vectors import UserVectors, unit_rows
@@ -79,6 +79,11 @@ class Model(ABC):
     def predicts_ratings(self) -> bool:
         """Return whether scores are predicted ratings, and `predict` gives them."""
         return False
+
+    @property
+    def context_columns(self) -> tuple[str, ...]:
+        """Return the columns of the events' context that scores go by, which `recommend(context=)` may give."""
+        return ()
 
     @property
     def own_measure(self) -> str:
@@ -175,11 +180,18 @@ class Model(ABC):
             model.check_start(began.models_[name])
 
     @final
-    def _epoch_ended(self, fitting: Fitting, number: int, n_epochs: int) -> None:
-        """Tell whoever watches the fit that epoch `number` of at most `n_epochs` has ended."""
+    def _epoch_ended(
+        self,
+        fitting: Fitting,
+        number: int,
+        n_epochs: int,
+        loss: float | None = None,
+        validation_loss: float | None = None,
+    ) -> None:
+        """Tell whoever watches the fit that epoch `number` of at most `n_epochs` has ended, and with what losses."""
         if fitting.on_epoch is not None:
             self._check_finite()
-            fitting.on_epoch(Epoch(number, n_epochs, copy.copy(self)))
+            fitting.on_epoch(Epoch(number, n_epochs, copy.copy(self), loss, validation_loss))
 
     @final
     @property
@@ -252,7 +264,8 @@ class Model(ABC):
         - exclude_seen: leave out what the user has an event with (up to `at`)
         - items: only these may be shown; exclude: these may not
         - at: now, as datetime, ISO 8601 text or µs; the last event of the training data by default
-        - context: of the request; a model that uses none refuses it
+        - context: what is known of the moment by the name of a column, {"device": "phone"}, for a model that was fitted
+          with such columns (`context_columns`); the others refuse it. A column that is not given is missing
         - on_unknown: users without a vector "raise" an error, are "skip"ped, or get the most popular items ("fallback")
 
         A list has distinct, permitted items, ranks from 1, finite scores, ties by id, and fewer than k items only with
@@ -260,21 +273,20 @@ class Model(ABC):
         Raises `UnknownIdError`, `ParameterError`, `NotFittedError`.
         """
         self._require_fitted()
-        if context is not None:
-            raise ParameterError(f"{type(self).__name__} uses no context; leave context= out")
+        require_context(context, self.context_columns, type(self).__name__)
         limits = Limits(exclude_seen, items, exclude, at)
         if isinstance(users, UserVectors):
             self._require_own(users)
             if on_unknown == "raise":
                 require_folded(users.user_ids, users.known)
             nobody = np.full(users.user_ids.len(), -1, np.int32)
-            request = self.memory_.request(nobody, k, limits, users.history)
+            request = self.memory_.request(nobody, k, limits, users.history, context)
             lists = self.rank_folded(users, request)
             return answer(
                 self.memory_, users.user_ids, request, lists, users.known, on_unknown, reason=self._reason()
             )
         user_ids = as_ids(users)
-        request = self.memory_.request(self.memory_.users.index_of(user_ids), k, limits)
+        request = self.memory_.request(self.memory_.users.index_of(user_ids), k, limits, context=context)
         known = self.knows(request.user_idx)
         if on_unknown == "raise":
             require_users(self.memory_, user_ids, request.user_idx, known)

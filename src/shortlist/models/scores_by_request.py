@@ -62,7 +62,7 @@ def lists_of(
 
 def _remembered(model: Model, request: Request, people: UserVectors | None) -> NDArray[np.bool_]:
     """Return bool[n]: of whom `score_pairs` says what the request would."""
-    if people is not None:
+    if people is not None or (request.context is not None and model.context_columns):
         return np.zeros(len(request), bool)
     if isinstance(model, EmbeddingModel) and not model.vectors_by_history:
         return np.ones(len(request), bool)  # a vector is the same at any moment

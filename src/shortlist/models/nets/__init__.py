@@ -1,0 +1,1 @@
+"""What the neural models train with: the one place that imports PyTorch, imported when a net is fitted."""

@@ -14,7 +14,7 @@ from shortlist.models.model import Model
 from shortlist.models.pairwise_fold_in import LEAST_REG, Comparison, best_vector
 from shortlist.models.score_rows import positive_items
 from shortlist.models.triples import Pairs, Sampler, Scorer, Steps, run_epoch
-from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors
+from shortlist.models.vectors import DotProduct, UserVectors
 from shortlist.models.warm_start import rows_at
 from shortlist.parameters import number, one_of, whole
 from shortlist.stages import offsets
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from shortlist.data.dataset import Dataset
     from shortlist.models.fitting import Fitting
-    from shortlist.stages import Lists, Request
 
 Negatives = Literal["uniform", "popularity", "dynamic"]
 
@@ -37,7 +36,7 @@ MOST_CONTRASTS = 512
 DIVERGED = 10.0
 
 
-class BPR(Model):
+class BPR(DotProduct, Model):
     """Scores u·v + c such that items a person likes come before others: the area under the curve, made smooth.
 
     Goes down Σ −ln σ(ŷ_ui − ŷ_uj) over triples of a user u, an item i that u likes and an item j that u is not known
@@ -300,19 +299,6 @@ class BPR(Model):
         return np.column_stack([self.item_factors_[item_idx], self.item_offsets_[item_idx]]).astype(
             np.float64
         )
-
-    def _rank(self, request: Request) -> Lists:
-        vectors, zeros = self.user_vectors(request.user_idx)
-        return rank_by_vectors(vectors, zeros, self, self.listed_items_, request)
-
-    def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
-        return score_by_vectors(self, user_idx, item_idx)
-
-    def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
-        return rank_by_vectors(users.vectors, users.offsets, self, self.listed_items_, request)
-
-    def _similarity_vectors(self) -> NDArray[np.float32]:
-        return self.item_factors_
 
 
 def chances_of_best(scores: NDArray[np.float64], n_candidates: int) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from shortlist.models.k_means import ElbowPoint, elbow, nearest_centroids, segme
 from shortlist.models.model import Model
 from shortlist.models.score_rows import positive_items
 from shortlist.models.truncated_svd import sparse_product, truncated_svd
-from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors, unit_rows
+from shortlist.models.vectors import DotProduct, UserVectors, unit_rows
 from shortlist.parameters import generator, number, one_of, whole
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shortlist.data.vocabulary import Id
     from shortlist.models.fitting import Fitting
     from shortlist.models.k_means import Vectors
-    from shortlist.stages import History, Lists, Request
+    from shortlist.stages import History
 
 Of = Literal["users", "items"]
 On = Literal["events", "features"]
@@ -45,7 +45,7 @@ class SegmentItem(NamedTuple):
     lift: float
 
 
-class KMeansSegments(Model):
+class KMeansSegments(DotProduct, Model):
     """Recommends what is popular in a person's segment, or in the item segments that a person likes.
 
     - n_segments; of: segments of "users" or of "items"
@@ -310,19 +310,6 @@ class KMeansSegments(Model):
     def _nearest(self, vectors: Vectors, placed: NDArray[np.bool_]) -> NDArray[np.float32]:
         segments = np.where(placed, nearest_centroids(vectors, self.centroids_), NOWHERE)
         return self._one_hot(segments.astype(np.int32))
-
-    def _rank(self, request: Request) -> Lists:
-        vectors, offsets = self.user_vectors(request.user_idx)
-        return rank_by_vectors(vectors, offsets, self, self.listed_items_, request)
-
-    def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
-        return score_by_vectors(self, user_idx, item_idx)
-
-    def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
-        return rank_by_vectors(users.vectors, users.offsets, self, self.listed_items_, request)
-
-    def _similarity_vectors(self) -> NDArray[np.float32]:
-        return self.item_factors_
 
     def _reason(self) -> str:
         return "popular among people like you" if self.of == "users" else "popular of a kind that you like"

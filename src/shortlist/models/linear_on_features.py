@@ -15,7 +15,7 @@ from shortlist.models.fold_in import at_known_items, require_same_meaning
 from shortlist.models.mean_normalisation import centred, item_means
 from shortlist.models.model import Model
 from shortlist.models.rating_prediction import predicted
-from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors
+from shortlist.models.vectors import DotProduct, UserVectors
 from shortlist.models.warm_start import rows_at
 from shortlist.parameters import number, one_of, whole
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from shortlist.data.interactions import Interactions
     from shortlist.data.vocabulary import Id
     from shortlist.models.fitting import Fitting
-    from shortlist.stages import Lists, Request
 
 FeatureSolver = Literal["closed_form", "gradient"]
 
@@ -38,7 +37,7 @@ FeatureSolver = Literal["closed_form", "gradient"]
 MOST_NUMBERS = 1 << 30
 
 
-class LinearOnFeatures(Model):
+class LinearOnFeatures(DotProduct, Model):
     """Predicts the rating w_u · x_i + b_u + μ_i from given features x_i of the items: a regression of each user's own.
 
     Minimises ½ Σ_rated (ŷ − y)² + reg/2 Σ_u ‖w_u‖²; b is not penalised. Users do not learn from one another, but by the
@@ -238,19 +237,6 @@ class LinearOnFeatures(Model):
         self._require_fitted()
         rating = predicted(self, users, items)
         return np.clip(rating, *(self.memory_.feedback.scale or (None, None))) if clip else rating
-
-    def _rank(self, request: Request) -> Lists:
-        vectors, offsets = self.user_vectors(request.user_idx)
-        return rank_by_vectors(vectors, offsets, self, self.listed_items_, request)
-
-    def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
-        return score_by_vectors(self, user_idx, item_idx)
-
-    def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
-        return rank_by_vectors(users.vectors, users.offsets, self, self.listed_items_, request)
-
-    def _similarity_vectors(self) -> NDArray[np.float32]:
-        return self.item_factors_
 
 
 def _columns(table: FeatureTable) -> list[str]:

@@ -15,7 +15,7 @@ from shortlist.models.mean_normalisation import centred, item_logits, item_means
 from shortlist.models.model import Model
 from shortlist.models.rating_objective import Factors, Penalty, frequency_scale
 from shortlist.models.rating_prediction import predicted
-from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors
+from shortlist.models.vectors import DotProduct, UserVectors
 from shortlist.models.warm_start import rows_at
 from shortlist.parameters import number, one_of, whole
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from shortlist.data.interactions import Interactions
     from shortlist.data.vocabulary import Id
     from shortlist.models.fitting import Fitting
-    from shortlist.stages import Lists, Request
 
 Solver = Literal["als", "sgd", "adam"]
 Objective = Literal["squared", "binary"]
@@ -50,7 +49,7 @@ DESCENTS: dict[str, Descent] = {
 }
 
 
-class MatrixFactorization(Model):
+class MatrixFactorization(DotProduct, Model):
     """Predicts the rating w_u · x_i + b_u + c_i + μ_i; the course's collaborative filtering, and what improves it.
 
     Minimises J = ½ Σ_rated (ŷ − y)² + ½ Σ_u n_u^ν (reg ‖w_u‖² + bias_reg b_u²) + ½ Σ_i n_i^ν (reg ‖x_i‖² +
@@ -403,16 +402,3 @@ class MatrixFactorization(Model):
         if self._is_binary:
             return special.expit(rating.astype(np.float64)).astype(np.float32)
         return np.clip(rating, *(self.memory_.feedback.scale or (None, None))) if clip else rating
-
-    def _rank(self, request: Request) -> Lists:
-        vectors, offsets = self.user_vectors(request.user_idx)
-        return rank_by_vectors(vectors, offsets, self, self.listed_items_, request)
-
-    def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
-        return score_by_vectors(self, user_idx, item_idx)
-
-    def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
-        return rank_by_vectors(users.vectors, users.offsets, self, self.listed_items_, request)
-
-    def _similarity_vectors(self) -> NDArray[np.float32]:
-        return self.item_factors_

@@ -12,7 +12,7 @@ from shortlist.models.fold_in import at_known_items
 from shortlist.models.model import Model
 from shortlist.models.score_rows import positive_items
 from shortlist.models.truncated_svd import sparse_product, truncated_svd
-from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors
+from shortlist.models.vectors import DotProduct, UserVectors, rank_by_vectors
 from shortlist.parameters import number, one_of, whole
 from shortlist.stages import History, offsets
 
@@ -29,7 +29,7 @@ Entries = Literal["positives", "values"]
 _NO_VECTOR = 1e-5
 
 
-class PureSVD(Model):
+class PureSVD(DotProduct, Model):
     """Scores r_u V Vᵀ: the person's row of the matrix of all pairs, unobserved ones 0, projected onto `dim` directions.
 
     V float32[n_items, dim] holds the right singular vectors of R D^(d−1) with the largest singular values; R has a row
@@ -124,14 +124,8 @@ class PureSVD(Model):
         lists = rank_by_vectors(vectors[rows], zeros, self, self.listed_items_, request.rows(rows))
         return lists.scatter(rows, len(request))
 
-    def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
-        return score_by_vectors(self, user_idx, item_idx)
-
     def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
         return self._rank(request)
-
-    def _similarity_vectors(self) -> NDArray[np.float32]:
-        return self.item_factors_
 
 
 def _column_lengths(rows: sparse.csr_array) -> NDArray[np.float32]:

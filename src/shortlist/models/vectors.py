@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -81,6 +82,31 @@ def score_by_vectors(
     distinct, row = np.unique(user_idx, return_inverse=True)
     vectors, offsets = model.user_vectors(distinct)
     return pair_scores(vectors, offsets, model.item_factors_, model.item_offsets_, row, item_idx)
+
+
+class DotProduct(ABC):
+    """What an `EmbeddingModel` answers with: mixed into a `Model`, it ranks, scores and compares by the vectors."""
+
+    listed_items_: NDArray[np.bool_]
+    item_factors_: NDArray[np.float32]
+    item_offsets_: NDArray[np.float32]
+
+    @abstractmethod
+    def user_vectors(self, user_idx: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return vectors float32[n, d] and offsets float32[n] of known users (positions ≥ 0)."""
+
+    def _rank(self, request: Request) -> Lists:
+        vectors, offsets = self.user_vectors(request.user_idx)
+        return rank_by_vectors(vectors, offsets, self, self.listed_items_, request)
+
+    def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
+        return score_by_vectors(self, user_idx, item_idx)
+
+    def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
+        return rank_by_vectors(users.vectors, users.offsets, self, self.listed_items_, request)
+
+    def _similarity_vectors(self) -> NDArray[np.float32]:
+        return self.item_factors_
 
 
 def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

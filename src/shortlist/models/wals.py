@@ -25,7 +25,7 @@ from shortlist.models.side_features import (
     feature_half_step,
     half_step_with_features,
 )
-from shortlist.models.vectors import UserVectors, rank_by_vectors, score_by_vectors
+from shortlist.models.vectors import DotProduct, UserVectors
 from shortlist.models.warm_start import rows_at
 from shortlist.models.weighted_squares import Loss, Observed, Unobserved
 from shortlist.parameters import number, one_of, whole
@@ -41,13 +41,12 @@ if TYPE_CHECKING:
     from shortlist.data.interactions import Interactions
     from shortlist.data.vocabulary import Vocabulary
     from shortlist.models.fitting import Fitting
-    from shortlist.stages import Lists, Request
 
 
 Solver = Literal["exact", "cg", "gravity", "sgd"]
 
 
-class WALS(Model):
+class WALS(DotProduct, Model):
     """Scores u·v such that it is near 1 for positive pairs and near 0 for all others, weighed against each other.
 
     Minimises Σ_positive w (1 - u·v)² + w0 Σ_unobserved (u·v)² + Σ_u λ_u |u|² + Σ_i λ_i |v|², where
@@ -418,19 +417,6 @@ class WALS(Model):
             )
         vectors, known = means.vectors_of(Groups.of(items, column))
         return ItemVectors(vectors, known, items.frame["id"])
-
-    def _rank(self, request: Request) -> Lists:
-        vectors, offsets = self.user_vectors(request.user_idx)
-        return rank_by_vectors(vectors, offsets, self, self.listed_items_, request)
-
-    def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
-        return score_by_vectors(self, user_idx, item_idx)
-
-    def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
-        return rank_by_vectors(users.vectors, users.offsets, self, self.listed_items_, request)
-
-    def _similarity_vectors(self) -> NDArray[np.float32]:
-        return self.item_factors_
 
 
 def _positive_values(log: Interactions) -> sparse.csr_array:

@@ -5,10 +5,10 @@ from typing import ClassVar
 import numpy as np
 
 from shortlist.models.model import Model
-from shortlist.models.vectors import rank_by_vectors, score_by_vectors
+from shortlist.models.vectors import DotProduct
 
 
-class FixedVectors(Model):
+class FixedVectors(DotProduct, Model):
     """Scores by given vectors; users and items with a zero vector are unknown."""
 
     FITTED: ClassVar = ("user_factors_", "item_factors_", "item_offsets_")
@@ -26,15 +26,3 @@ class FixedVectors(Model):
 
     def user_vectors(self, user_idx):
         return self.user_factors_[user_idx], np.zeros(user_idx.size, np.float32)
-
-    def _rank(self, request):
-        return rank_by_vectors(*self.user_vectors(request.user_idx), self, self.listed_items_, request)
-
-    def _score(self, user_idx, item_idx):
-        return score_by_vectors(self, user_idx, item_idx)
-
-    def _rank_vectors(self, users, request):
-        return rank_by_vectors(users.vectors, users.offsets, self, self.listed_items_, request)
-
-    def _similarity_vectors(self):
-        return self.item_factors_

@@ -42,6 +42,13 @@ def recommend(
         str | None,
         typer.Option(metavar="TIME", help="As of this time (ISO 8601); the last event of the data."),
     ] = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="What is known of the moment, for a model fitted with columns of context: device=phone; may be repeated.",
+        ),
+    ] = None,
     on_unknown: Annotated[
         str | None,
         typer.Option(
@@ -60,6 +67,8 @@ def recommend(
     with working(f"loading {directory}") as work:
         recommender = lazy.registry.load(directory)
         limits: dict[str, Any] = {"exclude_seen": not include_seen, "at": at}
+        if context:
+            limits["context"] = _context_of(context)
         limits |= {
             name: typed_items(split_lists(texts), recommender.memory_)
             for name, texts in (("items", items), ("exclude", exclude))
@@ -83,6 +92,22 @@ def _for_users(
     users = typed_users(texts, recommender.memory_, must_exist=limits["on_unknown"] == "raise")
     shown = recommender.recommend(users, k, **limits)
     return ShownLists.of(shown, k, type(recommender).__name__, explain=explain)
+
+
+def _context_of(texts: list[str]) -> dict[str, str | float]:
+    """Return the values of NAME=VALUE texts: numbers where they read as such."""
+    values: dict[str, str | float] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise ParameterError(f"--context {text}: write NAME=VALUE, as in --context device=phone")
+        if name in values:
+            raise ParameterError(f"--context gives {name!r} twice")
+        try:
+            values[name] = float(value)
+        except ValueError:
+            values[name] = value
+    return values
 
 
 def _require_consistent(user: list[str] | None, out: Path | None, *, everybody: bool, explain: bool) -> None:

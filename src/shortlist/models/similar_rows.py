@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shortlist import threads
 from shortlist.kernels import nearest_rows as kernels
@@ -21,6 +20,7 @@ from shortlist.models.bit_chunks import Chunks
 from shortlist.stages import Lists, offsets
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from scipy import sparse
 
 Similarity = Literal["cosine", "dot", "jaccard", "adjusted_cosine", "pearson"]
@@ -32,7 +32,23 @@ _LEAST_WORK = 30_000_000
 _OVERLAP = {"pearson": kernels.PEARSON, "adjusted_cosine": kernels.ADJUSTED}
 
 
-_Factors = tuple[int, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+class _Factors(NamedTuple):
+    """The formula of the kernels, a_q and a_c, and the reach of each query and candidate; float64 each."""
+
+    formula: int
+    of_query: NDArray[np.float64]
+    of_row: NDArray[np.float64]
+    query_reach: NDArray[np.float64]
+    reach: NDArray[np.float64]
+
+
+class _Lists(NamedTuple):
+    """The part of the inverted lists that is to be added: `idx` from at[level[q], f] to end[f]."""
+
+    level: NDArray[np.int64]
+    at: NDArray[np.int64]
+    end: NDArray[np.int64]
+    idx: NDArray[np.int32]
 
 
 class Scale(NamedTuple):
@@ -196,88 +212,98 @@ class SimilarRows:
 
     def _by_products(self, asked: _Queries, scale: Scale | None, kept: _Kept, work: int) -> None:
         q = asked.own.size
-        formula, of_query, of_row, query_reach, reach = self._factors(asked, scale)
+        factors = self._factors(asked, scale)
         chunks = Chunks.none(self.ptr, self.row_idx, q)
-        if asked.is_binary and work > _LEAST_WORK and bool(np.all(np.diff(reach) >= 0)):
+        if asked.is_binary and work > _LEAST_WORK and bool(np.all(np.diff(factors.reach) >= 0)):
             chunks = Chunks.of(self.ptr, self.row_idx, asked.ptr, asked.idx, self.place.size)
         for number, bits in chunks.bits(self.row_idx):
-
-            def in_chunk(start: int, _: int, chunk: int = number, words: NDArray[np.int64] = bits) -> None:
-                nearest_in_chunk(
-                    asked.ptr,
-                    asked.idx,
-                    of_query,
-                    query_reach,
-                    asked.own,
-                    chunks.level,
-                    chunk,
-                    words,
-                    of_row,
-                    reach,
-                    self.place,
-                    formula,
-                    self.shrinkage,
-                    kept.ptr,
-                    kept.keys,
-                    kept.size,
-                    start,
-                    q,
-                    min(q, _BLOCKS),
-                )
-
-            threads.run_blocks(in_chunk, min(q, _BLOCKS), 1)
-
-        def lone(
-            rows: NDArray[np.bool_],
-            level: NDArray[np.int64],
-            at: NDArray[np.int64],
-            end: NDArray[np.int64],
-            idx: NDArray[np.int32],
-        ) -> None:
-            chosen = np.flatnonzero(rows)
-            step = min(chosen.size, _BLOCKS)
-
-            def block(start: int, _: int) -> None:
-                kernels.nearest_rows(
-                    asked.ptr,
-                    asked.idx,
-                    asked.values,
-                    of_query,
-                    query_reach,
-                    asked.own,
-                    level,
-                    at,
-                    end,
-                    idx,
-                    self.values,
-                    of_row,
-                    reach,
-                    self.place,
-                    formula,
-                    self.shrinkage,
-                    kept.ptr,
-                    kept.keys,
-                    kept.size,
-                    chosen,
-                    start,
-                    step,
-                )
-
-            threads.run_blocks(block, step, 1)
-
-        lone(~chunks.full, chunks.level, chunks.at, self.ptr[1:], self.row_idx)
-        nowhere = np.zeros(q, np.int64)
+            self._in_chunk(asked, factors, kept, chunks.level, number, bits)
+        whole = _Lists(chunks.level, chunks.at, self.ptr[1:], self.row_idx)
+        self._by_lists(asked, factors, kept, np.flatnonzero(~chunks.full), whole)
         # Where there are chunks all values are 1, so that the rest needs none of its own.
-        lone(chunks.full, nowhere, chunks.rest_ptr[None, :-1], chunks.rest_ptr[1:], chunks.rest_idx)
+        rest = _Lists(np.zeros(q, np.int64), chunks.rest_ptr[None, :-1], chunks.rest_ptr[1:], chunks.rest_idx)
+        self._by_lists(asked, factors, kept, np.flatnonzero(chunks.full), rest)
+
+    def _in_chunk(
+        self,
+        asked: _Queries,
+        factors: _Factors,
+        kept: _Kept,
+        level: NDArray[np.int64],
+        chunk: int,
+        bits: NDArray[np.int64],
+    ) -> None:
+        """Keep the best of the rows of one chunk, whose features stand as `bits`."""
+        q = asked.own.size
+
+        def block(start: int, _: int) -> None:
+            nearest_in_chunk(
+                asked.ptr,
+                asked.idx,
+                factors.of_query,
+                factors.query_reach,
+                asked.own,
+                level,
+                chunk,
+                bits,
+                factors.of_row,
+                factors.reach,
+                self.place,
+                factors.formula,
+                self.shrinkage,
+                kept.ptr,
+                kept.keys,
+                kept.size,
+                start,
+                q,
+                min(q, _BLOCKS),
+            )
+
+        threads.run_blocks(block, min(q, _BLOCKS), 1)
+
+    def _by_lists(
+        self, asked: _Queries, factors: _Factors, kept: _Kept, chosen: NDArray[np.int64], lists: _Lists
+    ) -> None:
+        """Keep the best for the queries `chosen` by adding up the `lists` of their features."""
+        step = min(chosen.size, _BLOCKS)
+
+        def block(start: int, _: int) -> None:
+            kernels.nearest_rows(
+                asked.ptr,
+                asked.idx,
+                asked.values,
+                factors.of_query,
+                factors.query_reach,
+                asked.own,
+                lists.level,
+                lists.at,
+                lists.end,
+                lists.idx,
+                self.values,
+                factors.of_row,
+                factors.reach,
+                self.place,
+                factors.formula,
+                self.shrinkage,
+                kept.ptr,
+                kept.keys,
+                kept.size,
+                chosen,
+                start,
+                step,
+            )
+
+        threads.run_blocks(block, step, 1)
 
     def _factors(self, asked: _Queries, scale: Scale | None) -> _Factors:
         """Return formula, a_q, a_c and both reaches of the kernels."""
         if self.similarity == "dot":
             of_query = np.ones(asked.own.size) if scale is None else scale.query.astype(np.float64)
             of_row = np.ones(self.place.size) if scale is None else scale.candidate[self.place]
-            return kernels.SCALED, of_query, of_row, of_query, of_row
+            return _Factors(kernels.SCALED, of_query, of_row, of_query, of_row)
         formula = kernels.COSINE if self.similarity == "cosine" else kernels.JACCARD
-        return formula, asked.square, self.square, _inverse_roots(asked.square), _inverse_roots(self.square)
+        roots = _inverse_roots(asked.square), _inverse_roots(self.square)
+        return _Factors(formula, asked.square, self.square, *roots)
 
 
 def _squares(rows: sparse.csr_array, binary: bool) -> NDArray[np.float64]:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from shortlist import metrics as metrics
     from shortlist.data import datasets as datasets
     from shortlist.data import split as split
+    from shortlist.data.context_columns import with_time_parts as with_time_parts
     from shortlist.data.dataset import Dataset as Dataset
+    from shortlist.data.event_encoder import EventEncoder as EventEncoder
     from shortlist.data.feature_encoder import FeatureEncoder as FeatureEncoder
     from shortlist.data.features import FeatureTable as FeatureTable
     from shortlist.data.feedback import Feedback as Feedback
@@ -71,6 +73,7 @@ _HOME = {
     "EASE": "shortlist.models.ease",
     "EmbeddingModel": "shortlist.models.vectors",
     "Epoch": "shortlist.models.fitting",
+    "EventEncoder": "shortlist.data.event_encoder",
     "FeatureEncoder": "shortlist.data.feature_encoder",
     "FeatureTable": "shortlist.data.features",
     "Feedback": "shortlist.data.feedback",
@@ -106,6 +109,7 @@ _HOME = {
     "read": "shortlist.data.read",
     "set_num_threads": "shortlist.threads",
     "tune": "shortlist.experiments.tuning.tune",
+    "with_time_parts": "shortlist.data.context_columns",
 }
 _MODULES = {
     "datasets": "shortlist.data.datasets",

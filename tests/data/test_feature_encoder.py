@@ -12,8 +12,9 @@ from sklearn.preprocessing import StandardScaler
 
 from shortlist.data import datasets
 from shortlist.data.feature_encoder import FeatureEncoder
-from shortlist.data.feature_encodings import ENCODINGS, FURTHEST, TextEncoding
+from shortlist.data.feature_encodings import ENCODINGS
 from shortlist.data.features import DTYPES, FeatureTable
+from shortlist.data.number_encodings import FURTHEST
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.errors import DataError, ParameterError
 
@@ -117,9 +118,10 @@ def test_words_of_any_script_and_fractions_count():
     assert encoded(table(text=["Ärger 8½ देवनागरी x"]))[0] == ["text:8½", "text:ärger", "text:देवनागरी"]
 
 
-def test_only_the_words_in_most_rows_are_kept(monkeypatch):
-    monkeypatch.setattr(TextEncoding, "KEPT", 2)
-    assert encoded(table(text=["cc bb", "cc aa", "dd dd dd"]))[0] == ["text:aa", "text:cc"]
+def test_only_the_words_in_most_rows_are_kept():
+    found = table(text=["cc bb", "cc aa", "dd dd dd"])
+    encoder = FeatureEncoder.fit(found, encode={"text": {"max_words": 2}})
+    assert encoder.names == ["text:aa", "text:cc"]
 
 
 def test_columns_are_those_chosen_in_their_order():
@@ -194,6 +196,16 @@ CELLS = {
     "text": TEXTS,
     "time": st.integers(-(2**62), 2**62),
 }
+# Of each kind, an encoding that is not the first, or one with an option.
+OTHERWISE = {
+    "number": st.sampled_from(
+        ["quantile", {"as": "quantile", "shape": "normal", "missing": True}, {"missing": True}]
+    ),
+    "category": st.sampled_from(["hashing", {"unknown": True, "min_count": 2}]),
+    "tags": st.sampled_from([{"as": "hashing", "n_buckets": 3, "signed": True}, {"unknown": True}]),
+    "text": st.just({"as": "svd", "dim": 2}),
+    "time": st.sampled_from(["parts", {"as": "parts", "cyclic": False, "parts": ["hour", "year"]}]),
+}
 
 
 @st.composite
@@ -207,14 +219,16 @@ def tables(draw):
 
 @given(tables(), st.data())
 def test_an_encoder_survives_json_and_keeps_its_form(found, data):
-    encoder = FeatureEncoder.fit(found)
+    otherwise = data.draw(st.sets(st.sampled_from(list(found.kinds)))) if found.kinds else set()
+    encode = {name: data.draw(OTHERWISE[name]) for name in otherwise if name in OTHERWISE}
+    encoder = FeatureEncoder.fit(found, encode=encode)
     again = FeatureEncoder.from_values(json.loads(json.dumps(encoder.to_values())))
     assert again == encoder
     assert (again.names, again.slices) == (encoder.names, encoder.slices)
     matrix = encoder.transform(found)
     assert isinstance(matrix, sparse.csr_array)
     assert matrix.dtype == np.float32
-    assert matrix.shape == (len(found), len(encoder.names))
+    assert matrix.shape == (len(found), len(encoder.names)) == (len(found), encoder.width)
     assert matrix.has_canonical_format
     assert np.isfinite(matrix.data).all()
     assert (matrix.data != 0).all()
@@ -222,8 +236,67 @@ def test_an_encoder_survives_json_and_keeps_its_form(found, data):
     order = data.draw(st.permutations(range(len(found))))
     shuffled = FeatureTable(found.frame[order], found.kinds)
     assert (again.transform(shuffled).toarray() == matrix.toarray()[order]).all()
-    assert FeatureEncoder.fit(shuffled).names == encoder.names
+    assert FeatureEncoder.fit(shuffled, encode=encode).names == encoder.names
 
 
 def test_every_kind_of_column_has_an_encoding():
     assert set(ENCODINGS) == set(KINDS)
+
+
+def test_an_encoder_saved_before_there_was_a_choice_is_read():
+    found = table(
+        number=[1.0, 3.0], category=["a", "b"], tags=[["x"], []], text=["one", "two"], time=[0, DAY]
+    )
+    values = FeatureEncoder.fit(found).to_values()
+    for column in values["columns"]:
+        del column["as"]
+    assert FeatureEncoder.from_values(values) == FeatureEncoder.fit(found)
+
+
+@pytest.mark.parametrize(
+    ("encode", "says"),
+    [
+        ({"yeer": "quantile"}, r"encode names 'yeer', which is no column .*; there are: number, category"),
+        ({"numbre": "quantile"}, "did you mean 'number'"),
+        ("quantile", "encode must say of columns how"),
+        (
+            {"number": "quantiles"},
+            r"encode\['number'\]: a numeric column .* 'quantiles', did you mean 'quantile'",
+        ),
+        ({"number": "hashing"}, "which is for categorical and tags columns; there are: standard, quantile"),
+        ({"number": 3}, r"encode\['number'\] must be the name of an encoding, or a table"),
+        (
+            {"category": {"as": "hashing", "buckets": 3}},
+            r"encode\['category'\]: no option 'buckets'.*n_buckets, signed",
+        ),
+        (
+            {"category": {"as": "hashing", "n_buckets": 0}},
+            r"encode\['category'\]: n_buckets must be a whole number",
+        ),
+        (
+            {"category": {"as": "hashing", "signed": 1}},
+            r"encode\['category'\]: signed must be true or false, got 1",
+        ),
+        ({"category": {"min_count": 0}}, r"encode\['category'\]: min_count must be a whole number"),
+        ({"number": {"as": "quantile", "shape": "bell"}}, r"encode\['number'\]: shape='bell' is not one of"),
+        ({"number": {"as": "quantile", "n_quantiles": 1}}, r"encode\['number'\]: n_quantiles must be"),
+        (
+            {"time": {"as": "parts", "parts": ["day"]}},
+            r"encode\['time'\]: parts must be a list of some of year, month",
+        ),
+        ({"text": {"as": "svd", "dim": 1.5}}, r"encode\['text'\]: dim must be a whole number"),
+    ],
+)
+def test_a_wrong_choice_of_encoding_names_the_column(encode, says):
+    found = table(number=[1.0], category=["a"], text=["word"], time=[0])
+    with pytest.raises(ParameterError, match=says):
+        FeatureEncoder.fit(found, encode=encode)
+
+
+def test_an_absent_column_is_what_a_missing_cell_is():
+    found = table(number=[1.0, 3.0], category=["a", "b"], time=[0, DAY])
+    encode = {"number": {"missing": True}, "category": {"unknown": True}, "time": "parts"}
+    encoder = FeatureEncoder.fit(found, encode=encode)
+    cells = encoder.transform(table(number=[None], category=[None], time=[None]))
+    columns = encoder.transform(table([7], number2=[1.0]), absent="missing")
+    assert cells.toarray().tolist() == columns.toarray().tolist() == [[0, 1, 0, 0, 1] + [0] * 7]

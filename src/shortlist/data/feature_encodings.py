@@ -1,41 +1,39 @@
-"""How a feature column of each kind becomes numbers: one class a kind, and the table that names them.
+"""The encodings that a column of each kind may have, by name, and the choice of one with its options.
 
 An encoding is fitted on a column, turns any column of that kind into sparse rows, and is made of plain JSON values.
-What it was not fitted on (another category, tag or word) sets nothing; neither does a missing cell.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import numpy as np
-import polars as pl
-from scipy import sparse
-
-from shortlist.data.vocabulary import Vocabulary
-from shortlist.errors import DataError
+from shortlist.data.columns import nearest
+from shortlist.data.label_encodings import HashingEncoding, LabelEncoding
+from shortlist.data.number_encodings import NumericEncoding, QuantileEncoding
+from shortlist.data.text_encodings import TextEncoding, TextSvdEncoding
+from shortlist.data.time_encodings import TimeEncoding, TimePartsEncoding
+from shortlist.errors import ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
+    import polars as pl
+    from scipy import sparse
 
     from shortlist.data.features import FeatureKind
 
-# Runs of two or more letters, digits (½ too) and underscores, in any script.
-WORD = r"[\w\p{No}]{2,}"
-MAX_WORDS = 50_000
-# A table of n rows has no value further than √n standard deviations from its mean; other tables may.
-FURTHEST = 1e6
+AS = "as"
+# What a caller says of columns: "quantile", or {"as": "hashing", "n_buckets": 64}.
+Encode = Mapping[str, str | Mapping[str, Any]]
 
 
 class Encoding(Protocol):
     """What every kind of column can do."""
 
     @classmethod
-    def fit(cls, column: pl.Series) -> Self:
-        """Return the encoding of `column`, which has the dtype of its kind."""
+    def fit(cls, column: pl.Series, *args: Any, **kwargs: Any) -> Self:
+        """Return the encoding of `column`, which has the dtype of its kind, with the options of the class."""
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:
@@ -44,212 +42,88 @@ class Encoding(Protocol):
     def to_values(self) -> dict[str, Any]:
         """Return plain JSON values, from which `from_values` makes the same encoding."""
 
+    @property
+    def width(self) -> int:
+        """Return the number of features."""
+
     def names(self, column: str) -> list[str]:
         """Return the name of each feature, for people; `column` is the name of the column."""
 
     def transform(self, column: pl.Series) -> sparse.csr_array:
-        """Return float32 CSR [rows, features] of a column of the same kind."""
+        """Return float32 CSR [rows, width] of a column of the same kind."""
 
 
-@dataclass(frozen=True)
-class NumericEncoding:
-    """One feature: (x − mean) / std, 0 where x is missing, and everywhere where std is 0.
-
-    Mean and standard deviation (of the population) are of the values that are there. Results are cut at ±1e6, which
-    no value of the column that it was fitted on reaches.
-    """
-
-    mean: float
-    std: float
-
-    @classmethod
-    def fit(cls, column: pl.Series) -> Self:
-        """Return the encoding of a Float64 column. Raises `DataError` for an infinite value; NaN is missing."""
-        x = _numbers(column)
-        x = x[~np.isnan(x)]
-        largest = float(np.abs(x).max(initial=0.0))
-        # A constant such as 0.1 has a standard deviation of some 1e-17 by rounding alone.
-        if x.size == 0 or x.min() == x.max():
-            return cls(float(x[0]) if x.size else 0.0, 0.0)
-        std = float(np.std(x / largest)) * largest
-        # Below, half the deviation would be no normal number.
-        return cls(float(np.mean(x / largest)) * largest, std if std > 1e-300 else 0.0)
-
-    @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> Self:
-        """Return the encoding that `to_values` described."""
-        return cls(**values)
-
-    def to_values(self) -> dict[str, Any]:
-        """Return mean and standard deviation."""
-        return asdict(self)
-
-    def names(self, column: str) -> list[str]:
-        """Return the name of the column."""
-        return [column]
-
-    def transform(self, column: pl.Series) -> sparse.csr_array:
-        """Return float32 CSR [rows, 1]."""
-        x = _numbers(column)
-        if self.std == 0:
-            return sparse.csr_array(np.zeros((x.size, 1), np.float32))
-        # Halves, since the difference of large numbers of unlike sign can be no float64.
-        half = np.nan_to_num(x / 2 - self.mean / 2, nan=0.0)
-        most = FURTHEST * (self.std / 2)
-        scaled = np.clip(half, -most, most) / (self.std / 2)
-        return sparse.csr_array(scaled.astype(np.float32)[:, None])
-
-
-@dataclass(frozen=True)
-class TimeEncoding:
-    """One feature: the moment, standardised as a number is; mean and standard deviation are in µs since 1970 UTC."""
-
-    scale: NumericEncoding
-
-    @classmethod
-    def fit(cls, column: pl.Series) -> Self:
-        """Return the encoding of a Datetime column."""
-        return cls(NumericEncoding.fit(_moments(column)))
-
-    @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> Self:
-        """Return the encoding that `to_values` described."""
-        return cls(NumericEncoding.from_values(values))
-
-    def to_values(self) -> dict[str, Any]:
-        """Return mean and standard deviation in µs."""
-        return self.scale.to_values()
-
-    def names(self, column: str) -> list[str]:
-        """Return the name of the column."""
-        return [column]
-
-    def transform(self, column: pl.Series) -> sparse.csr_array:
-        """Return float32 CSR [rows, 1]."""
-        return self.scale.transform(_moments(column))
-
-
-@dataclass(frozen=True)
-class LabelEncoding:
-    """One feature a label, in the order of code points: 1 where the row has it (one-hot, or multi-hot for tags)."""
-
-    labels: tuple[str, ...]
-
-    @classmethod
-    def fit(cls, column: pl.Series) -> Self:
-        """Return the encoding of a String column or a column of lists of strings."""
-        return cls(tuple(_entries(_as_lists(column))[1].unique().sort().to_list()))
-
-    @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> Self:
-        """Return the encoding that `to_values` described."""
-        return cls(tuple(values["labels"]))
-
-    def to_values(self) -> dict[str, Any]:
-        """Return the labels."""
-        return {"labels": list(self.labels)}
-
-    def names(self, column: str) -> list[str]:
-        """Return such names as genres=Comedy."""
-        return [f"{column}={label}" for label in self.labels]
-
-    def transform(self, column: pl.Series) -> sparse.csr_array:
-        """Return float32 CSR [rows, labels]; a label that a row has twice is 1 as well."""
-        matrix = _counts(_as_lists(column), self.labels)
-        matrix.data[:] = 1
-        return matrix
-
-
-@dataclass(frozen=True)
-class TextEncoding:
-    """One feature a word: TF-IDF, tf · (ln((1 + n) / (1 + df)) + 1), each row at length 1 (0 without a known word).
-
-    Words are lower-case runs of two or more letters, digits and underscores; tf counts a word in its row, df the rows
-    that have it, n the rows with a text. Of more than 50,000 words those in most rows are kept, ties by word.
-    (scikit-learn's TfidfVectorizer by default does the same.)
-    """
-
-    words: tuple[str, ...]
-    idf: tuple[float, ...]
-
-    KEPT: ClassVar[int] = MAX_WORDS
-
-    @classmethod
-    def fit(cls, column: pl.Series) -> Self:
-        """Return the encoding of a String column."""
-        row, word = _entries(_words(column))
-        pairs = pl.DataFrame({"row": row, "word": word}).unique()
-        found = pairs.group_by("word").len("df").sort(["df", "word"], descending=[True, False])
-        kept = found.head(cls.KEPT).sort("word")
-        n = column.len() - column.null_count()
-        idf = np.log((1 + n) / (1 + kept["df"].to_numpy())) + 1
-        return cls(tuple(kept["word"].to_list()), tuple(idf.tolist()))
-
-    @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> Self:
-        """Return the encoding that `to_values` described."""
-        return cls(tuple(values["words"]), tuple(values["idf"]))
-
-    def to_values(self) -> dict[str, Any]:
-        """Return the words and their inverse document frequencies."""
-        return {"words": list(self.words), "idf": list(self.idf)}
-
-    def names(self, column: str) -> list[str]:
-        """Return such names as title:story."""
-        return [f"{column}:{word}" for word in self.words]
-
-    def transform(self, column: pl.Series) -> sparse.csr_array:
-        """Return float32 CSR [rows, words]."""
-        matrix = _counts(_words(column), self.words)
-        weight = matrix.data * np.array(self.idf)[matrix.indices]
-        row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-        length = np.sqrt(np.bincount(row, weight**2, minlength=matrix.shape[0]))
-        matrix.data = (weight / length[row]).astype(np.float32)
-        return matrix
-
-
-# Each kind of FeatureTable has a row.
-ENCODINGS: dict[FeatureKind, type[Encoding]] = {
-    "numeric": NumericEncoding,
-    "categorical": LabelEncoding,
-    "tags": LabelEncoding,
-    "text": TextEncoding,
-    "time": TimeEncoding,
+# Each kind of FeatureTable has a row; its first encoding is what it gets unless another one is chosen.
+ENCODINGS: dict[FeatureKind, dict[str, type[Encoding]]] = {
+    "numeric": {"standard": NumericEncoding, "quantile": QuantileEncoding},
+    "categorical": {"one_hot": LabelEncoding, "hashing": HashingEncoding},
+    "tags": {"multi_hot": LabelEncoding, "hashing": HashingEncoding},
+    "text": {"tfidf": TextEncoding, "svd": TextSvdEncoding},
+    "time": {"moment": TimeEncoding, "parts": TimePartsEncoding},
 }
 
 
-def _numbers(column: pl.Series) -> NDArray[np.float64]:
-    if column.is_infinite().any():
-        raise DataError(
-            f"feature {column.name!r} is infinite in row {column.is_infinite().arg_max()}; make it finite or missing"
+@dataclass(frozen=True)
+class Choice:
+    """An encoding chosen for a column: its name among those of the kind, and the options of its `fit`."""
+
+    column: str
+    encoding: type[Encoding]
+    options: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, column: str, kind: FeatureKind, said: str | Mapping[str, Any] | None) -> Self:
+        """Return what was `said` of a column of `kind`; None is the first encoding of the kind.
+
+        Raises `ParameterError` for an encoding that the kind does not have and for an option that the encoding does not
+        have, naming the column and what there is.
+        """
+        if isinstance(said, Mapping):
+            options = {name: value for name, value in said.items() if name != AS}
+            said = said.get(AS)
+        else:
+            options = {}
+        encoding = ENCODINGS[kind][_named(column, kind, said)]
+        known = list(inspect.signature(encoding.fit).parameters)[1:]
+        for option in options:
+            if option not in known:
+                raise ParameterError(
+                    f"encode[{column!r}]: no option {option!r}{nearest(str(option), known)}; there are: "
+                    f"{', '.join(known)}"
+                )
+        return cls(column, encoding, options)
+
+    def fit(self, column: pl.Series) -> Encoding:
+        """Return the encoding of `column`. Raises `ParameterError` that names the column for a bad option."""
+        try:
+            return self.encoding.fit(column, **self.options)
+        except ParameterError as error:
+            raise ParameterError(f"encode[{self.column!r}]: {error}") from error
+
+
+def first_encoding(kind: FeatureKind) -> str:
+    """Return the name of the encoding that a column of `kind` gets unless another one is chosen."""
+    return next(iter(ENCODINGS[kind]))
+
+
+def name_of(kind: FeatureKind, encoding: Encoding) -> str:
+    """Return the name of `encoding` among those of `kind`."""
+    return next(name for name, known in ENCODINGS[kind].items() if known is type(encoding))
+
+
+def _named(column: str, kind: FeatureKind, said: object) -> str:
+    names = list(ENCODINGS[kind])
+    if said is None:
+        return names[0]
+    if not isinstance(said, str):
+        raise ParameterError(
+            f"encode[{column!r}] must be the name of an encoding, or a table such as "
+            f'{{"{AS}": "{names[-1]}"}} with its options; got {said!r}'
         )
-    return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-
-
-def _moments(column: pl.Series) -> pl.Series:
-    return column.dt.epoch("us").cast(pl.Float64)
-
-
-def _as_lists(column: pl.Series) -> pl.Series:
-    return column if column.dtype == pl.List else column.reshape((-1, 1)).arr.to_list()
-
-
-def _words(column: pl.Series) -> pl.Series:
-    return column.str.to_lowercase().str.extract_all(WORD)
-
-
-def _entries(lists: pl.Series) -> tuple[NDArray[np.int64], pl.Series]:
-    # The row of each text in `lists`, and the texts; missing ones left out.
-    rows = pl.DataFrame({"row": np.arange(lists.len()), "text": lists})
-    flat = rows.explode("text").drop_nulls("text")
-    return flat["row"].to_numpy(), flat["text"]
-
-
-def _counts(lists: pl.Series, known: tuple[str, ...]) -> sparse.csr_array:
-    # How often each of the `known` texts (ascending) is in each row.
-    row, text = _entries(lists)
-    position = Vocabulary(pl.Series("id", known, dtype=pl.String)).index_of(text)
-    found = position >= 0
-    entries = np.ones(int(found.sum()), np.float32), (row[found].astype(np.int32), position[found])
-    # CSR sums the entries of one place, and leaves them ascending.
-    return sparse.coo_array(entries, shape=(lists.len(), len(known))).tocsr()
+    if said not in names:
+        others = [other for other, table in ENCODINGS.items() if said in table]
+        hint = f", which is for {' and '.join(others)} columns" if others else nearest(said, names)
+        raise ParameterError(
+            f"encode[{column!r}]: a {kind} column has no encoding {said!r}{hint}; there are: {', '.join(names)}"
+        )
+    return said

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from shortlist.data.truncated_svd import SingularVectors, truncated_svd
 from shortlist.errors import ParameterError
 from shortlist.kernels.graph_filter import add_lists, add_products, in_basis
 from shortlist.models.model import Model
 from shortlist.models.positive_matrix import one_item_each, positive_matrix
 from shortlist.models.score_rows import NOTHING, history_vectors, positive_items, rank_rows, score_rows
 from shortlist.models.similar_rows import Scale, SimilarRows
-from shortlist.models.truncated_svd import SingularVectors, truncated_svd
 from shortlist.parameters import number, whole
 
 if TYPE_CHECKING:

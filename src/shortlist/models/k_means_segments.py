@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from shortlist.data.feature_encoder import FeatureEncoder
+from shortlist.data.truncated_svd import sparse_product, truncated_svd
 from shortlist.errors import DataError, ParameterError
 from shortlist.models.fold_in import at_known_items
 from shortlist.models.k_means import ElbowPoint, elbow, nearest_centroids, segment_vectors
 from shortlist.models.model import Model
 from shortlist.models.score_rows import positive_items
-from shortlist.models.truncated_svd import sparse_product, truncated_svd
 from shortlist.models.vectors import DotProduct, UserVectors, unit_rows
 from shortlist.parameters import generator, number, one_of, whole
 

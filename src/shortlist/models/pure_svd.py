@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from scipy import sparse
 
+from shortlist.data.truncated_svd import sparse_product, truncated_svd
 from shortlist.errors import DataError
 from shortlist.models.fold_in import at_known_items
 from shortlist.models.model import Model
 from shortlist.models.score_rows import positive_items
-from shortlist.models.truncated_svd import sparse_product, truncated_svd
 from shortlist.models.vectors import DotProduct, UserVectors, rank_by_vectors
 from shortlist.parameters import number, one_of, whole
 from shortlist.stages import History, offsets

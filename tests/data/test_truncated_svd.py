@@ -6,9 +6,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from shortlist import threads
+from shortlist.data import truncated_svd as module
+from shortlist.data.truncated_svd import sparse_product, truncated_svd
 from shortlist.errors import NonFiniteError
-from shortlist.models import truncated_svd as module
-from shortlist.models.truncated_svd import sparse_product, truncated_svd
 
 SHAPES = [(50, 30), (30, 50), (300, 250), (250, 300)]
 

@@ -283,6 +283,7 @@ def test_samples_can_be_named(written) -> None:
     ("table", "expected"),
     [
         ('kind = "leave_last_out"\nn = 1', lambda data: split.leave_last_out(data, n=1)),
+        ('kind = "hide"\nusers = 0.5\nitems = 0.4', lambda data: split.hide(data, 0.5, 0.4, rng=4)),
         ('kind = "random"\nfraction = 0.5', lambda data: split.random(data, 0.5, rng=4)),
         ('kind = "random"\nseed = 8', lambda data: split.random(data, rng=8)),
         (
@@ -388,7 +389,7 @@ def test_what_is_wrong_with_the_data_stays_a_data_error(written) -> None:
         ),
         (
             (DATA, "[split]\nfraction = 0.2\n", MODEL),
-            '[split]: needs kind = "global_time" | "leave_last_out" | "random"',
+            '[split]: needs kind = "global_time" | "hide" | "leave_last_out" | "random"',
         ),
         ((DATA, '[split]\nkind = "k_fold"\n', MODEL), "[split]: kind: no kind of split is called 'k_fold'"),
         ((DATA, MODEL, '[evaluate]\nbaseline = "x"\n'), "[evaluate]: baseline: no model is called 'x'"),

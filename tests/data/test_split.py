@@ -59,6 +59,7 @@ def rules(data):
     yield from (lambda f=f: split.random(data, f, rng=3) for f in FRACTIONS.values())
     yield from (lambda f=f: split.leave_last_out(data, f) for f in FRACTIONS.values())
     yield from (lambda n=n: split.leave_last_out(data, n=n) for n in (1, 3))
+    yield from (lambda f=f: split.hide(data, 0.3, f, 0.4, rng=3) for f in (0, 0.4))
     if data.interactions.timestamp is not None:
         yield from (lambda f=f: split.global_time(data, f) for f in FRACTIONS.values())
         yield lambda: split.global_time(data, at=4)

@@ -3,7 +3,7 @@
     seed = 0                  # of fits, splits and intervals; a table's own seed goes before it
 
     [data]                    # arguments of `read`; or dataset = "movielens_small" | "online_retail"
-    [split]                   # kind = "leave_last_out" | "global_time" | "random", and its arguments
+    [split]                   # kind = "leave_last_out" | "global_time" | "random" | "hide", and its arguments
     [models.NAME]             # type = a model's class, and its arguments; models = [NAME, …] for one made of others
     [[sources]]               # type = a source's class, model = NAME, and its arguments
     [scorer]                  # type = a scorer's class, model = NAME
@@ -45,6 +45,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
 }
 SPLITS: dict[str, Callable[..., Split]] = {
     "global_time": split.global_time,
+    "hide": split.hide,
     "leave_last_out": split.leave_last_out,
     "random": split.random,
 }

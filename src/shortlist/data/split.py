@@ -6,16 +6,26 @@ of the rows of a file in another order.
 
 A cut in time never separates events of the same time: those tied with the earliest test event go to the test
 part with it, so that part can be somewhat larger than asked for. Strictly later events never train earlier ones there.
+`hide` cuts by who and what takes part, and no order in time holds.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shortlist.data.cold_split import HiddenSplit, hide
 from shortlist.data.memory import Moment, microseconds
+from shortlist.data.split_parts import (
+    Split,
+    TimeOrder,
+    cut,
+    describe_order,
+    last_of_each_user,
+    share_of,
+    time_order,
+)
 from shortlist.errors import DataError, ParameterError
 from shortlist.parameters import generator, whole
 
@@ -25,39 +35,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
-    from shortlist.data.interactions import Interactions
 
-TimeOrder = Literal["global", "per user", "no"]
+__all__ = [
+    "HiddenSplit",
+    "Split",
+    "TimeOrder",
+    "describe_order",
+    "global_time",
+    "hide",
+    "k_fold",
+    "leave_last_out",
+    "random",
+    "time_order",
+]
+
 TEST_SHARE = 0.2
-# 0.29 × 100 is 28.999…96 in floating point, and means 29.
-_ROUNDING = 1e-9
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Two parts of one dataset; unpacks as `train, test`.
-
-    - name: the rule that made it, as it would be called
-    - time_ordered: "global": every training event is earlier than every test event; "per user": every training event
-      of a user is earlier than that user's test events, while other people's may be later; "no": neither is promised
-    """
-
-    train: Dataset
-    test: Dataset
-    name: str
-    time_ordered: TimeOrder
-
-    def __iter__(self) -> Iterator[Dataset]:
-        return iter((self.train, self.test))
-
-    @property
-    def description(self) -> str:
-        """Return the rule, the sizes of the parts and what holds of time, in one line for people."""
-        sizes = f"{len(self.train.interactions):,} training and {len(self.test.interactions):,} test events"
-        return f"{self.name}: {sizes}; {describe_order(self.time_ordered)}"
-
-    def __repr__(self) -> str:
-        return f"Split({self.description})"
 
 
 def random(
@@ -70,7 +62,7 @@ def random(
     Raises `ParameterError` unless 0 < fraction < 1, `DataError` when a part would be empty. O(m).
     """
     m = len(dataset.interactions)
-    n_test = int(_share(np.array([m]), fraction)[0])
+    n_test = int(share_of(np.array([m]), fraction)[0])
     in_test = np.zeros(m, bool)
     in_test[generator(rng).permutation(m)[:n_test]] = True
     return _parts(dataset, in_test, f"random(fraction={fraction:g})", "no")
@@ -110,13 +102,13 @@ def leave_last_out(dataset: Dataset, fraction: float = TEST_SHARE, *, n: int | N
     log = dataset.interactions
     length = np.bincount(log.user_idx, minlength=log.n_users)
     if n is None:
-        name, n_test = f"leave_last_out(fraction={fraction:g})", _share(length, fraction)
+        name, n_test = f"leave_last_out(fraction={fraction:g})", share_of(length, fraction)
     else:
         _require_one(fraction, "n", n)
         whole("n", n, least=1)
         name, n_test = f"leave_last_out(n={n})", np.where(length > n, n, 0)
     return _parts(
-        dataset, _last_of_each_user(log, length, n_test), name, "no" if log.timestamp is None else "per user"
+        dataset, last_of_each_user(log, length, n_test), name, "no" if log.timestamp is None else "per user"
     )
 
 
@@ -136,7 +128,7 @@ def global_time(dataset: Dataset, fraction: float = TEST_SHARE, *, at: Moment | 
             "global_time needs timestamps, and these interactions have none; use random or leave_last_out"
         )
     if at is None:
-        n_test = int(_share(np.array([len(log)]), fraction)[0])
+        n_test = int(share_of(np.array([len(log)]), fraction)[0])
         moment = int(log.timestamp[-n_test]) if n_test else np.iinfo(np.int64).max
         name = f"global_time(fraction={fraction:g})"
     else:
@@ -146,68 +138,10 @@ def global_time(dataset: Dataset, fraction: float = TEST_SHARE, *, at: Moment | 
     return _parts(dataset, log.timestamp >= moment, name, "global")
 
 
-def time_order(train: Dataset, test: Dataset) -> TimeOrder:
-    """Return the strongest order in time that the events of two parts really have, however they were made.
-
-    "no" where either has no timestamps. A part without events is in order with anything. O(m).
-    """
-    fit, held = train.interactions, test.interactions
-    if fit.timestamp is None or held.timestamp is None:
-        return "no"
-    if not len(fit) or not len(held) or fit.timestamp[-1] < held.timestamp[0]:
-        return "global"
-    last = np.full(fit.n_users, np.iinfo(np.int64).min)
-    np.maximum.at(last, fit.user_idx, fit.timestamp)
-    return "per user" if bool(np.all(last[held.user_idx] < held.timestamp)) else "no"
-
-
-def describe_order(order: TimeOrder) -> str:
-    """Return what an order in time promises, in words for people."""
-    return {
-        "global": "every training event is earlier than every test event",
-        "per user": "ordered in time for each user, not globally: other people's later events are in the training part",
-        "no": "no order in time: later events may train earlier ones",
-    }[order]
-
-
-def _last_of_each_user(
-    log: Interactions, length: NDArray[np.int64], n_test: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Return bool[m]: which events are their user's last `n_test` int64[n_users], or tied with the first of those."""
-    order = np.argsort(log.user_idx, kind="stable")
-    end = np.cumsum(length)
-    start = end - length
-    # Where the log has no times, the position in it takes their place: then nothing is tied.
-    time = np.arange(len(log)) if log.timestamp is None else log.timestamp[order]
-    tested = np.flatnonzero(n_test)
-    cut = np.full(length.size, np.iinfo(np.int64).max)
-    cut[tested] = time[(end - n_test)[tested]]
-    whole = tested[time[start[tested]] >= cut[tested]]
-    cut[whole] = np.iinfo(np.int64).max
-    in_test = np.empty(len(log), bool)
-    in_test[order] = time >= np.repeat(cut, length)
-    return in_test
-
-
-def _share(length: NDArray[np.int64], fraction: float) -> NDArray[np.int64]:
-    if not 0 < fraction < 1:
-        raise ParameterError(f"fraction={fraction!r} must lie between 0 and 1, both excluded")
-    share: NDArray[np.int64] = np.floor(length * fraction + _ROUNDING).astype(np.int64)
-    return share
-
-
 def _require_one(fraction: float, name: str, value: object) -> None:
     if fraction != TEST_SHARE:
         raise ParameterError(f"give fraction={fraction!r} or {name}={value!r}, not both")
 
 
 def _parts(dataset: Dataset, in_test: NDArray[np.bool_], name: str, order: TimeOrder) -> Split:
-    log, n_test = dataset.interactions, int(np.count_nonzero(in_test))
-    if n_test in (0, in_test.size):
-        part = "test" if n_test == 0 else "training"
-        raise DataError(
-            f"{name} leaves the {part} part without events ({in_test.size} in all); cut elsewhere"
-        )
-    train = replace(dataset, interactions=log.where(~in_test), name=f"{dataset.name}, train of {name}")
-    test = replace(dataset, interactions=log.where(in_test), name=f"{dataset.name}, test of {name}")
-    return Split(train, test, name, order)
+    return Split(*cut(dataset, in_test, name), name, order)

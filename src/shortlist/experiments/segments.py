@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 ALL = "all"
 COLD, WARM = "cold users", "warm users"
 LESS_ACTIVE, MORE_ACTIVE = "less active users", "more active users"
-HEAD, TAIL = "head items", "tail items"
+HEAD, TAIL, COLD_ITEMS = "head items", "tail items", "cold items"
+OF_ITEMS = (HEAD, TAIL, COLD_ITEMS)
 
 DEFINITIONS = {
     ALL: "every test user that can be measured",
@@ -27,6 +28,7 @@ DEFINITIONS = {
     MORE_ACTIVE: "warm, with more than that median",
     HEAD: "the most popular items that together hold half of the positive training pairs; truth cut to them",
     TAIL: "all other items; truth cut to them",
+    COLD_ITEMS: "those of the tail without an event in training; truth cut to them",
 }
 
 
@@ -50,12 +52,14 @@ def user_segments(train: Dataset, user_idx: NDArray[np.int32]) -> dict[str, NDAr
 
 
 def item_segments(train: Dataset) -> dict[str, NDArray[np.bool_]]:
-    """Return bool[n_items] for head and tail: which items belong to each; every item belongs to one.
+    """Return bool[n_items] for head, tail and cold items: which items belong to each; head and tail make up all.
 
     The head is the shortest row of items, by falling number of users with a positive event (ties by id), that holds
     at least half of all such pairs.
     """
-    return head_and_tail(train.memory.n_positive)
+    log = train.interactions
+    cold = np.bincount(log.item_idx, minlength=log.n_items) == 0
+    return {**head_and_tail(train.memory.n_positive), COLD_ITEMS: cold}
 
 
 def head_and_tail(n_positive: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:

@@ -8,7 +8,7 @@ import polars as pl
 
 from shortlist.experiments.charts import MUTED, PALETTE, altair_module
 from shortlist.experiments.comparing.tables import NONE
-from shortlist.experiments.segments import ALL, HEAD, TAIL
+from shortlist.experiments.segments import ALL, OF_ITEMS
 
 if TYPE_CHECKING:
     from shortlist.experiments.charts import Chart
@@ -184,7 +184,7 @@ def segment_figure(comparison: Comparison, protocol: str) -> Chart:
     results = [r for r in comparison.evaluation.results_of(protocol) if r.segment != ALL]
     panels = []
     for metric, of_items in ((comparison.metric, False), ("recall", True)):
-        own = [r for r in results if r.metric == metric and (r.segment in (HEAD, TAIL)) == of_items]
+        own = [r for r in results if r.metric == metric and (r.segment in OF_ITEMS) == of_items]
         if own:
             label = f"{metric}@{comparison.evaluation.k}"
             panels.append(_segment_panel(comparison, [_of_result(r) for r in own], label))

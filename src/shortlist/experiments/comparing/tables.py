@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shortlist.experiments import protocols
 from shortlist.experiments.columns import RANKING
-from shortlist.experiments.segments import ALL, HEAD, TAIL
+from shortlist.experiments.segments import ALL, OF_ITEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,9 +114,9 @@ def segment_tables(comparison: Comparison, protocol: str) -> Iterator[Table]:
     """Return the main metric in each segment of users, and recall in each of items."""
     results = comparison.evaluation.results_of(protocol)
     yield _segments(
-        comparison, protocol, comparison.metric, [r for r in results if r.segment not in (HEAD, TAIL)]
+        comparison, protocol, comparison.metric, [r for r in results if r.segment not in OF_ITEMS]
     )
-    of_items = [r for r in results if r.segment in (HEAD, TAIL)]
+    of_items = [r for r in results if r.segment in OF_ITEMS]
     if of_items:
         yield _segments(comparison, protocol, "recall", of_items)
 

@@ -16,6 +16,7 @@ import torch
 
 from shortlist import threads
 from shortlist.errors import DataError, NonFiniteError
+from shortlist.models.nets.adam import Adam
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,7 +136,7 @@ class _Descent:
 
     def __init__(self, parameters: FlatParameters, loss_of: LossOf, schedule: Schedule) -> None:
         self.parameters, self.loss_of, self.schedule = parameters, loss_of, schedule
-        self.adam = torch.optim.Adam([parameters.flat], lr=schedule.learning_rate, fused=True)
+        self.adam = Adam(parameters, schedule.learning_rate)
 
     def run(self, order: NDArray[np.int64], epoch: int) -> float:
         """Return the mean loss of the rows, visited in `order`."""

@@ -95,7 +95,7 @@ def _for_users(
 
 
 def _context_of(texts: list[str]) -> dict[str, str | float]:
-    """Return the values of NAME=VALUE texts: numbers where they read as such."""
+    """Return the values of NAME=VALUE texts."""
     values: dict[str, str | float] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -103,11 +103,18 @@ def _context_of(texts: list[str]) -> dict[str, str | float]:
             raise ParameterError(f"--context {text}: write NAME=VALUE, as in --context device=phone")
         if name in values:
             raise ParameterError(f"--context gives {name!r} twice")
-        try:
-            values[name] = float(value)
-        except ValueError:
-            values[name] = value
+        values[name] = _number_or_text(value)
     return values
+
+
+def _number_or_text(value: str) -> float | str:
+    """Return a number where the text reads as one; a whole number only where it is written as such, so 007 is a text."""
+    if value.lstrip("-").isdecimal():
+        return int(value) if str(int(value)) == value else value
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def _require_consistent(user: list[str] | None, out: Path | None, *, everybody: bool, explain: bool) -> None:

@@ -46,7 +46,7 @@ def recommend(
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="What is known of the moment, for a model fitted with columns of context: device=phone; may be repeated.",
+            help="What is known of the moment, for a model that goes by it: device=phone; may be repeated.",
         ),
     ] = None,
     on_unknown: Annotated[
@@ -108,7 +108,7 @@ def _context_of(texts: list[str]) -> dict[str, str | float]:
 
 
 def _number_or_text(value: str) -> float | str:
-    """Return a number where the text reads as one; a whole number only where it is written as such, so 007 is a text."""
+    """Return a number where the text reads as one; 007 is a text."""
     if value.lstrip("-").isdecimal():
         return int(value) if str(int(value)) == value else value
     try:

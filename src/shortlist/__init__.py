@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from shortlist.data.feedback import Feedback as Feedback
     from shortlist.data.import_report import ImportReport as ImportReport
     from shortlist.data.interactions import Interactions as Interactions
+    from shortlist.data.labelled_candidates import LabelledCandidates as LabelledCandidates
+    from shortlist.data.labelled_candidates import labelled_candidates as labelled_candidates
     from shortlist.data.labels import Labels as Labels
     from shortlist.data.read import check as check
     from shortlist.data.read import read as read
@@ -82,6 +84,7 @@ _HOME = {
     "Interactions": "shortlist.data.interactions",
     "ItemNeighbors": "shortlist.models.item_neighbors",
     "KMeansSegments": "shortlist.models.k_means_segments",
+    "LabelledCandidates": "shortlist.data.labelled_candidates",
     "Labels": "shortlist.data.labels",
     "LinearOnFeatures": "shortlist.models.linear_on_features",
     "MatrixFactorization": "shortlist.models.matrix_factorization",
@@ -104,6 +107,7 @@ _HOME = {
     "check": "shortlist.data.read",
     "compare": "shortlist.experiments.comparing.compare",
     "evaluate": "shortlist.experiments.evaluate",
+    "labelled_candidates": "shortlist.data.labelled_candidates",
     "load": "shortlist.registry",
     "num_threads": "shortlist.threads",
     "read": "shortlist.data.read",

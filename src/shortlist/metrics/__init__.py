@@ -7,6 +7,14 @@ the caller selects the rows with `users_with_truth` or `select_lists`, which cou
 
 from shortlist.metrics.accuracy import mae, rmse
 from shortlist.metrics.beyond_accuracy import catalogue_coverage, gini, intra_list_diversity, novelty
+from shortlist.metrics.binary import (
+    auc,
+    auc_draws,
+    auc_of_users,
+    log_loss,
+    log_loss_draws,
+    unsampled_probability,
+)
 from shortlist.metrics.intervals import Interval, Resampler, mean_interval, percentile_interval
 from shortlist.metrics.lists import SelectedLists, list_lengths, select_lists
 from shortlist.metrics.ranking import (
@@ -29,6 +37,9 @@ __all__ = [
     "Resampler",
     "SelectedLists",
     "UsersWithTruth",
+    "auc",
+    "auc_draws",
+    "auc_of_users",
     "average_precision",
     "catalogue_coverage",
     "find_hits",
@@ -36,6 +47,8 @@ __all__ = [
     "hit_rate",
     "intra_list_diversity",
     "list_lengths",
+    "log_loss",
+    "log_loss_draws",
     "mae",
     "mean_interval",
     "ndcg",
@@ -47,5 +60,6 @@ __all__ = [
     "reciprocal_rank",
     "rmse",
     "select_lists",
+    "unsampled_probability",
     "users_with_truth",
 ]

@@ -22,6 +22,8 @@ from shortlist.parameters import generator
 from shortlist.threads import single_blas
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
@@ -73,15 +75,20 @@ class Resampler:
         centre = columns.mean(axis=0)
         # Centred, a large common level costs no digits of the spread.
         centred = columns - centre
-        sums = np.empty((self.n_bootstrap, columns.shape[1]))
-        rng = np.random.default_rng(self._seed)
-        size = max(1, _BLOCK_WEIGHTS // self.n_users)
         with single_blas():
-            for start in range(0, self.n_bootstrap, size):
-                stop = min(start + size, self.n_bootstrap)
-                sums[start:stop] = _draw_weights(rng, stop - start, self.n_users) @ centred
+            sums = np.concatenate([weights @ centred for weights in self.weights()])
         draws: Floats = centre + sums / self.n_users
         return draws[:, 0] if table.ndim == 1 else draws
+
+    def weights(self) -> Iterator[Floats]:
+        """Return the resamples in blocks float64[b, n_users]: how often each user was drawn; n_bootstrap in all.
+
+        For statistics that are no function of means over users. The blocks are those that `means` goes by.
+        """
+        rng = np.random.default_rng(self._seed)
+        size = max(1, _BLOCK_WEIGHTS // self.n_users)
+        for start in range(0, self.n_bootstrap, size):
+            yield _draw_weights(rng, min(size, self.n_bootstrap - start), self.n_users)
 
 
 def mean_interval(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from shortlist.models.bpr import BPR as BPR
     from shortlist.models.buy_again import BuyAgain as BuyAgain
     from shortlist.models.content_based import ContentBased as ContentBased
+    from shortlist.models.deep_fm import DeepFM as DeepFM
     from shortlist.models.ease import EASE as EASE
     from shortlist.models.fitting import Epoch as Epoch
     from shortlist.models.graph_filter import GraphFilter as GraphFilter
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from shortlist.models.popularity import Popularity as Popularity
     from shortlist.models.pure_svd import PureSVD as PureSVD
     from shortlist.models.rp3beta import RP3beta as RP3beta
+    from shortlist.models.softmax_net import SoftmaxNet as SoftmaxNet
     from shortlist.models.user_neighbors import UserNeighbors as UserNeighbors
     from shortlist.models.vectors import EmbeddingModel as EmbeddingModel
     from shortlist.models.vectors import UserVectors as UserVectors
@@ -72,6 +74,7 @@ _HOME = {
     "Candidates": "shortlist.stages",
     "ContentBased": "shortlist.models.content_based",
     "Dataset": "shortlist.data.dataset",
+    "DeepFM": "shortlist.models.deep_fm",
     "EASE": "shortlist.models.ease",
     "EmbeddingModel": "shortlist.models.vectors",
     "Epoch": "shortlist.models.fitting",
@@ -100,6 +103,7 @@ _HOME = {
     "Recommendations": "shortlist.data.recommendations",
     "RelatedToRecent": "shortlist.retrieval.related",
     "Request": "shortlist.stages",
+    "SoftmaxNet": "shortlist.models.softmax_net",
     "UserNeighbors": "shortlist.models.user_neighbors",
     "UserVectors": "shortlist.models.vectors",
     "Vocabulary": "shortlist.data.vocabulary",

@@ -19,6 +19,7 @@ MODELS = {
     "Blend": "shortlist.models.blend:Blend",
     "BuyAgain": "shortlist.models.buy_again:BuyAgain",
     "ContentBased": "shortlist.models.content_based:ContentBased",
+    "DeepFM": "shortlist.models.deep_fm:DeepFM",
     "EASE": "shortlist.models.ease:EASE",
     "GraphFilter": "shortlist.models.graph_filter:GraphFilter",
     "ItemNeighbors": "shortlist.models.item_neighbors:ItemNeighbors",
@@ -28,6 +29,7 @@ MODELS = {
     "Popularity": "shortlist.models.popularity:Popularity",
     "PureSVD": "shortlist.models.pure_svd:PureSVD",
     "RP3beta": "shortlist.models.rp3beta:RP3beta",
+    "SoftmaxNet": "shortlist.models.softmax_net:SoftmaxNet",
     "UserNeighbors": "shortlist.models.user_neighbors:UserNeighbors",
     "WALS": "shortlist.models.wals:WALS",
 }

@@ -208,6 +208,46 @@ def content_based(rng: np.random.Generator) -> Recipe:
     )
 
 
+def deep_fm(rng: np.random.Generator) -> Recipe:
+    arguments = {
+        "dim": int(rng.integers(1, 5)),
+        "layers": [(), (4,), (5, 3)][rng.integers(3)],
+        "n_epochs": int(rng.integers(1, 3)),
+        "batch_size": int(rng.integers(1, 40)),
+        "patience": [None, 1][rng.integers(2)],
+        "dropout": float(rng.choice([0.0, 0.3])),
+    }
+    described = bool(rng.random() < 0.5)
+    features = "" if described else ", user_columns=[]"
+    text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return Recipe(
+        (f"model = sl.DeepFM({text}, item_columns=[]{features})",),
+        ALL_KINDS,
+        who_is_learned_or_from_such_a_country if described else who_is_learned_from,
+        what_is_learned_from,
+        has_similarities=False,
+        has_vectors=True,
+    )
+
+
+def _learned(world) -> list:
+    return [event for event in world.events if world.kind != "events" or world.positive(event)]
+
+
+def who_is_learned_from(world) -> set:
+    return {event.user for event in _learned(world)}
+
+
+def what_is_learned_from(world) -> set:
+    return {event.item for event in _learned(world)}
+
+
+def who_is_learned_or_from_such_a_country(world) -> set:
+    learned = who_is_learned_from(world)
+    countries = {country for user, country in world.users or () if user in learned} - {None}
+    return learned | {user for user, country in world.users or () if country in countries}
+
+
 def ease(rng: np.random.Generator) -> Recipe:
     reg, precision = float(rng.choice([0.5, 50.0])), str(rng.choice(["single", "double"]))
     return Recipe(
@@ -363,6 +403,33 @@ def pure_svd(rng: np.random.Generator) -> Recipe:
     )
 
 
+def softmax_net(rng: np.random.Generator) -> Recipe:
+    """Return a net of ids, histories or both, now and then with the country too."""
+    inputs = {"user_ids": bool(rng.random() < 0.5), "history": bool(rng.random() < 0.6)}
+    inputs["history"] |= not inputs["user_ids"]
+    arguments = inputs | {
+        "dim": int(rng.integers(1, 6)),
+        "hidden": [int(rng.integers(1, 5))] if rng.random() < 0.4 else [],
+        "similarity": _one(rng, ["cosine", "dot"]),
+        "item_bias": bool(rng.random() < 0.5),
+        "negatives": _one(rng, ["all", "uniform", "popularity", "in_batch"]),
+        "n_negatives": int(rng.integers(1, 5)),
+        "n_epochs": int(rng.integers(1, 3)),
+        "batch_size": int(rng.choice([2, 500])),
+    }
+    described = bool(rng.random() < 0.4)
+    text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return Recipe(
+        (f"model = sl.SoftmaxNet({text}{WITH_COUNTRIES if described else ''})",),
+        ALL_KINDS,
+        who_likes_something_or_has_a_country if described else who_likes_something,
+        liked_items,
+        folds_in=strangers_who_like_something if inputs["history"] else None,
+        has_vectors=True,
+        by_history=inputs["history"],
+    )
+
+
 def wals(rng: np.random.Generator) -> Recipe:
     arguments = {
         "dim": int(rng.integers(1, 6)),
@@ -410,6 +477,7 @@ MODELS: dict[str, Callable[[np.random.Generator], Recipe]] = {
     "BPR": bpr,
     "BuyAgain": buy_again,
     "ContentBased": content_based,
+    "DeepFM": deep_fm,
     "EASE": ease,
     "GraphFilter": graph_filter,
     "ItemNeighbors": item_neighbors,
@@ -419,6 +487,7 @@ MODELS: dict[str, Callable[[np.random.Generator], Recipe]] = {
     "Popularity": popularity,
     "PureSVD": pure_svd,
     "RP3beta": rp3beta,
+    "SoftmaxNet": softmax_net,
     "UserNeighbors": user_neighbors,
     "WALS": wals,
 }

@@ -15,6 +15,7 @@ from shortlist.metrics.binary import (
     log_loss_draws,
     unsampled_probability,
 )
+from shortlist.metrics.folding import folding
 from shortlist.metrics.intervals import Interval, Resampler, mean_interval, percentile_interval
 from shortlist.metrics.lists import SelectedLists, list_lengths, select_lists
 from shortlist.metrics.ranking import (
@@ -43,6 +44,7 @@ __all__ = [
     "average_precision",
     "catalogue_coverage",
     "find_hits",
+    "folding",
     "gini",
     "hit_rate",
     "intra_list_diversity",

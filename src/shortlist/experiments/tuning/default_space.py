@@ -36,6 +36,12 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
     "ContentBased": {
         "measure": Choices(("cosine", "dot")),
     },
+    "DeepFM": {
+        "dim": Range(4, 64, log=True, whole=True),
+        "reg": Range(1e-4, 0.3, log=True),
+        "dropout": Range(0.0, 0.5),
+        "learning_rate": Range(3e-4, 0.03, log=True),
+    },
     "EASE": {
         "reg": Range(10.0, 2000.0, log=True),
     },
@@ -81,6 +87,13 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
         "beta": Range(0.0, 1.0),
         "n_neighbors": Range(10, 1000, log=True, whole=True),
         "normalize": Choices((True, False)),
+    },
+    "SoftmaxNet": {
+        "temperature": Range(0.03, 0.5, log=True),
+        "dim": Range(8, 256, log=True, whole=True),
+        "learning_rate": Range(1e-3, 0.05, log=True),
+        "n_epochs": Range(5, 200, log=True, whole=True),
+        "target_fraction": Range(0.1, 0.8),
     },
     "UserNeighbors": {
         "n_neighbors": Range(10, 1000, log=True, whole=True),

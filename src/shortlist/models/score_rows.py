@@ -44,6 +44,16 @@ def rank_rows(rows_of: RowsOf, request: Request, listed: NDArray[np.bool_]) -> L
     Items that the row says `NOTHING` about are left off. Cost: the rows, one pass over them, and O(threads · 2²⁰)
     memory, a row of n_items at least.
     """
+    return rank_blocks(lambda rows: rows_of(request.history.take(rows)), request, listed)
+
+
+def rank_blocks(
+    scores_of: Callable[[NDArray[np.int64]], NDArray[np.float32]], request: Request, listed: NDArray[np.bool_]
+) -> Lists:
+    """Return what `rank_rows` does, of scores that need not go by histories.
+
+    `scores_of` gives float32[b, n_items] for rows int64[b] of the request, each row of it whatever the others are.
+    """
     n, k = len(request), min(request.k, listed.size)
     index, score = np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32)
     blocked = (request.eligible.item_rule != 0) | ~listed
@@ -51,7 +61,7 @@ def rank_rows(rows_of: RowsOf, request: Request, listed: NDArray[np.bool_]) -> L
     def block(start: int, stop: int) -> None:
         rows = np.arange(start, stop)
         own = request.eligible.rows(rows)
-        scores = rows_of(request.history.take(rows))
+        scores = scores_of(rows)
         count = np.empty(rows.size, np.int64)
         best, at = score[start:stop], index[start:stop]
         select_rows(scores, blocked, own.ptr, own.item_idx, best, at, count)

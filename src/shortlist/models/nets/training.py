@@ -47,12 +47,14 @@ class Schedule:
     - batch_size >= 1: rows a step; one beyond the number of rows takes all of them
     - learning_rate > 0: of Adam (its decay rates .9 and .999, epsilon 1e-8)
     - patience >= 1: epochs without a better validation loss before it ends; None: never
+    - negligible > 0: a loss below this is as good as none, and its tenfold is no divergence
     """
 
     n_epochs: int
     batch_size: int
     learning_rate: float
     patience: int | None = None
+    negligible: float = NEGLIGIBLE
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +144,7 @@ class _Descent:
         """Return the mean loss of the rows, visited in `order`."""
         rows = torch.from_numpy(order).to(self.parameters.device)
         total = torch.zeros((), dtype=torch.float64, device=self.parameters.device)
-        for step, batch in enumerate(rows.split(self.schedule.batch_size), 1):
+        for step, batch in enumerate(torch.split(rows, self.schedule.batch_size), 1):
             total.add_(self._step(batch), alpha=len(batch))
             if step % STEPS_UNSEEN == 0 and not math.isfinite(total.item()):
                 break
@@ -191,7 +193,7 @@ def _checked(validate: Validate, epoch: int, schedule: Schedule) -> float:
 
 def _require_converging(parameters: FlatParameters, losses: list[float], schedule: Schedule) -> None:
     epoch, loss, first = len(losses), losses[-1], losses[0]
-    if loss > DIVERGED * max(first, NEGLIGIBLE):
+    if loss > DIVERGED * max(first, schedule.negligible):
         text = f"the mean loss is {loss:g} in epoch {epoch} and was {first:g} in the first: the steps diverge"
         raise NonFiniteError(_advice(text, schedule))
     if not torch.isfinite(parameters.flat.detach()).all():

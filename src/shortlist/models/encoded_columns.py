@@ -1,0 +1,76 @@
+"""The columns of an `EventEncoder` as a model has parameters for them: fields, ids, and those of an earlier model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shortlist.data.event_encoder import ITEM_ID, USER_ID
+from shortlist.errors import ParameterError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from shortlist.data.event_encoder import EventEncoder, Side
+
+
+def checked_names(name: str, columns: object) -> list[str] | None:
+    """Return `columns`, a list of names or None; raise `ParameterError` that names the parameter otherwise."""
+    if columns is None:
+        return None
+    if not isinstance(columns, Sequence) or isinstance(columns, str):
+        raise ParameterError(f"{name} must be a list of names of columns or None, got {columns!r}")
+    if not all(isinstance(column, str) for column in columns):
+        raise ParameterError(f"{name} must be names of columns, got {list(columns)!r}")
+    return list(columns)
+
+
+def fields_of(encoder: EventEncoder, side: Side) -> list[tuple[int, int]]:
+    """Return the first column and the end of each field of a side, in the order of the columns."""
+    return [(field.start, field.stop) for field in encoder.fields if field.side == side]
+
+
+def id_columns(encoder: EventEncoder, side: Side) -> NDArray[np.int64]:
+    """Return the columns of the ids of a side, ascending; none where ids have none."""
+    for field in encoder.fields:
+        if field.side == side and field.name == (USER_ID if side == "user" else ITEM_ID):
+            return np.arange(field.start, field.stop)
+    return np.zeros(0, np.int64)
+
+
+def described(rows: sparse.csr_array, index: NDArray[np.int32], ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return bool[n]: which of the encoded `rows` [n, n_columns] are in `index`, or share a column with one that is.
+
+    `index` is who or what the events are of; `ids` are columns that nobody shares.
+    """
+    found = np.zeros(rows.shape[0], bool)
+    found[index] = True
+    learned = np.zeros(rows.shape[1], bool)
+    learned[rows[np.flatnonzero(found)].indices] = True
+    learned[ids] = False
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    found[row[learned[rows.indices]]] = True
+    return found
+
+
+def moved_columns(new: EventEncoder, old: EventEncoder) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the columns of `new` that `old` has too, and where `old` has them; matched by name.
+
+    Raises `ParameterError` where the fields of the two differ.
+    """
+    fields, before = ([(field.side, field.name) for field in of.fields] for of in (new, old))
+    if fields != before:
+        raise ParameterError(
+            f"start was fitted on the columns {_shown(before)}, this model on {_shown(fields)}: fit without start"
+        )
+    position = {name: at for at, name in enumerate(old.names)}
+    found = [(at, position[name]) for at, name in enumerate(new.names) if name in position]
+    here, there = np.array(found, np.int64).reshape(-1, 2).T
+    return here, there
+
+
+def _shown(fields: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(name if name in (USER_ID, ITEM_ID) else f"{side}.{name}" for side, name in fields)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from shortlist.data import split as split
     from shortlist.data.context_columns import with_time_parts as with_time_parts
     from shortlist.data.dataset import Dataset as Dataset
+    from shortlist.data.derived_features import DerivedFeatures as DerivedFeatures
     from shortlist.data.event_encoder import EventEncoder as EventEncoder
     from shortlist.data.feature_encoder import FeatureEncoder as FeatureEncoder
     from shortlist.data.features import FeatureTable as FeatureTable
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from shortlist.data.labelled_candidates import LabelledCandidates as LabelledCandidates
     from shortlist.data.labelled_candidates import labelled_candidates as labelled_candidates
     from shortlist.data.labels import Labels as Labels
+    from shortlist.data.leak_check import leak_check as leak_check
+    from shortlist.data.popular_history import PopularHistory as PopularHistory
     from shortlist.data.read import check as check
     from shortlist.data.read import read as read
     from shortlist.data.recommendations import Recommendations as Recommendations
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from shortlist.data.vocabulary import Vocabulary as Vocabulary
     from shortlist.experiments.comparing.compare import compare as compare
     from shortlist.experiments.evaluate import evaluate as evaluate
+    from shortlist.experiments.onboarding import Questionnaire as Questionnaire
+    from shortlist.experiments.onboarding import onboarding_items as onboarding_items
     from shortlist.experiments.tuning.tune import tune as tune
     from shortlist.models import k_means as k_means
     from shortlist.models.blend import Blend as Blend
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
     from shortlist.models.content_based import ContentBased as ContentBased
     from shortlist.models.deep_fm import DeepFM as DeepFM
     from shortlist.models.ease import EASE as EASE
+    from shortlist.models.feature_mapping import FeatureMapping as FeatureMapping
     from shortlist.models.fitting import Epoch as Epoch
     from shortlist.models.graph_filter import GraphFilter as GraphFilter
     from shortlist.models.item_neighbors import ItemNeighbors as ItemNeighbors
@@ -75,11 +81,13 @@ _HOME = {
     "ContentBased": "shortlist.models.content_based",
     "Dataset": "shortlist.data.dataset",
     "DeepFM": "shortlist.models.deep_fm",
+    "DerivedFeatures": "shortlist.data.derived_features",
     "EASE": "shortlist.models.ease",
     "EmbeddingModel": "shortlist.models.vectors",
     "Epoch": "shortlist.models.fitting",
     "EventEncoder": "shortlist.data.event_encoder",
     "FeatureEncoder": "shortlist.data.feature_encoder",
+    "FeatureMapping": "shortlist.models.feature_mapping",
     "FeatureTable": "shortlist.data.features",
     "Feedback": "shortlist.data.feedback",
     "GraphFilter": "shortlist.models.graph_filter",
@@ -96,9 +104,11 @@ _HOME = {
     "Nearest": "shortlist.retrieval.nearest",
     "Pipeline": "shortlist.pipeline",
     "Popular": "shortlist.retrieval.popular",
+    "PopularHistory": "shortlist.data.popular_history",
     "Popularity": "shortlist.models.popularity",
     "PureSVD": "shortlist.models.pure_svd",
     "Query": "shortlist.data.sql",
+    "Questionnaire": "shortlist.experiments.onboarding",
     "RP3beta": "shortlist.models.rp3beta",
     "Recommendations": "shortlist.data.recommendations",
     "RelatedToRecent": "shortlist.retrieval.related",
@@ -112,8 +122,10 @@ _HOME = {
     "compare": "shortlist.experiments.comparing.compare",
     "evaluate": "shortlist.experiments.evaluate",
     "labelled_candidates": "shortlist.data.labelled_candidates",
+    "leak_check": "shortlist.data.leak_check",
     "load": "shortlist.registry",
     "num_threads": "shortlist.threads",
+    "onboarding_items": "shortlist.experiments.onboarding",
     "read": "shortlist.data.read",
     "set_num_threads": "shortlist.threads",
     "tune": "shortlist.experiments.tuning.tune",

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from shortlist.models.pure_svd import PureSVD as PureSVD
     from shortlist.models.rp3beta import RP3beta as RP3beta
     from shortlist.models.softmax_net import SoftmaxNet as SoftmaxNet
+    from shortlist.models.two_tower import TwoTower as TwoTower
     from shortlist.models.user_neighbors import UserNeighbors as UserNeighbors
     from shortlist.models.vectors import EmbeddingModel as EmbeddingModel
     from shortlist.models.vectors import UserVectors as UserVectors
@@ -114,6 +115,7 @@ _HOME = {
     "RelatedToRecent": "shortlist.retrieval.related",
     "Request": "shortlist.stages",
     "SoftmaxNet": "shortlist.models.softmax_net",
+    "TwoTower": "shortlist.models.two_tower",
     "UserNeighbors": "shortlist.models.user_neighbors",
     "UserVectors": "shortlist.models.vectors",
     "Vocabulary": "shortlist.data.vocabulary",

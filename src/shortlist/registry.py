@@ -30,6 +30,7 @@ MODELS = {
     "PureSVD": "shortlist.models.pure_svd:PureSVD",
     "RP3beta": "shortlist.models.rp3beta:RP3beta",
     "SoftmaxNet": "shortlist.models.softmax_net:SoftmaxNet",
+    "TwoTower": "shortlist.models.two_tower:TwoTower",
     "UserNeighbors": "shortlist.models.user_neighbors:UserNeighbors",
     "WALS": "shortlist.models.wals:WALS",
 }

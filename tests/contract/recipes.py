@@ -472,6 +472,29 @@ def blend(rng: np.random.Generator) -> Recipe:
     )
 
 
+def two_tower(rng: np.random.Generator) -> Recipe:
+    """Return towers of any loss, described by countries now and then, with and without ids held back."""
+    loss = rng.choice(["None", "'squared'", "'cross_entropy'", "'softmax'"])
+    softmax_of = {"None": ("events",), "'softmax'": ALL_KINDS}.get(str(loss), ())
+    described = bool(rng.random() < 0.4)
+    numbers = f"id_dim={rng.integers(1, 4)}, id_dropout={rng.choice([0.0, 0.3])}, n_epochs={rng.integers(1, 4)}"
+    held = f"batch_size={rng.choice([2, 64])}, validation_share={rng.choice([0.0, 0.2])}"
+    features = "None" if described else "False"
+
+    def knows(world) -> set:
+        liking = who_likes_something if world.kind in softmax_of else who_has_an_event
+        countries = {user for user, country in world.users or () if country is not None}
+        return liking(world) | (countries if described else set())
+
+    return Recipe(
+        (f"model = sl.TwoTower([5, 3], loss={loss}, {numbers}, {held}, user_features={features})",),
+        ALL_KINDS if loss in ("None", "'softmax'") else ("ratings", "binary"),
+        knows,
+        lambda world: liked_items(world) if world.kind in softmax_of else items_of_at_least(1)(world),
+        has_vectors=True,
+    )
+
+
 MODELS: dict[str, Callable[[np.random.Generator], Recipe]] = {
     "Blend": blend,
     "BPR": bpr,
@@ -488,6 +511,7 @@ MODELS: dict[str, Callable[[np.random.Generator], Recipe]] = {
     "PureSVD": pure_svd,
     "RP3beta": rp3beta,
     "SoftmaxNet": softmax_net,
+    "TwoTower": two_tower,
     "UserNeighbors": user_neighbors,
     "WALS": wals,
 }

@@ -111,6 +111,16 @@ class Tower:
         return cls(DenseLayers(weights, biases), ids)
 
 
+@dataclass(frozen=True, eq=False)
+class TrainedTowers:
+    """What training left: both towers, and σ's scale and shift (1 and 0 but for cross-entropy)."""
+
+    user: Tower
+    item: Tower
+    scale: float
+    shift: float
+
+
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     length = np.sqrt(np.add.reduce(np.square(rows, dtype=np.float64), axis=1))
     some = length > SHORTEST

@@ -95,6 +95,14 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
         "n_epochs": Range(5, 200, log=True, whole=True),
         "target_fraction": Range(0.1, 0.8),
     },
+    "TwoTower": {
+        "learning_rate": Range(1e-4, 0.03, log=True),
+        "batch_size": Range(32, 1024, log=True, whole=True),
+        "temperature": Range(0.03, 0.5, log=True),
+        "id_dim": Range(8, 128, log=True, whole=True),
+        "id_dropout": Range(0.0, 0.5),
+        "weight_penalty": Range(0.0, 0.001),
+    },
     "UserNeighbors": {
         "n_neighbors": Range(10, 1000, log=True, whole=True),
         "shrinkage": Range(1.0, 300.0, log=True),

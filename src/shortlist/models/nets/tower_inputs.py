@@ -52,7 +52,7 @@ class TowerInputs:
         if self.has_ids:
             self._kept = self.has_id[index]
             if training and self.id_dropout > 0:
-                chosen = self.rng.random(len(index)) >= self.id_dropout
+                chosen = self.rng.random(index.numel()) >= self.id_dropout
                 self._kept = self._kept * torch.from_numpy(chosen).to(self._kept)
             x[:, self._own] = self.ids[index] * self._kept[:, None]
 

@@ -34,10 +34,10 @@ class SquaredLoss:
         """Return the mean over `rows` of (s − t)²."""
         error = (u * v).sum(1) - self.targets[rows]
         if slope is not None:
-            of_dot = (error * (2 / len(rows)))[:, None]
+            of_dot = (error * (2 / rows.numel()))[:, None]
             torch.mul(v, of_dot, out=slope[0])
             torch.mul(u, of_dot, out=slope[1])
-        return torch.dot(error, error) / len(rows)
+        return torch.dot(error, error) / rows.numel()
 
 
 class CrossEntropy:
@@ -57,7 +57,7 @@ class CrossEntropy:
         scaled = (u * v).sum(1).mul_(self.log_scale.exp())
         logit = scaled + self.shift
         if slope is not None:
-            of_logit = (torch.sigmoid(logit) - labels) / len(rows)
+            of_logit = (torch.sigmoid(logit) - labels) / rows.numel()
             self.parameters.gradient_of("log_scale").add_(torch.dot(of_logit, scaled))
             self.parameters.gradient_of("shift").add_(of_logit.sum())
             of_dot = of_logit.mul_(self.log_scale.exp())[:, None]
@@ -90,7 +90,7 @@ class InBatchSoftmax:
         if slope is not None:
             chances = log_chances.exp_()
             chances.diagonal().sub_(1)
-            chances.div_(self.temperature * len(rows))
+            chances.div_(self.temperature * rows.numel())
             torch.mm(chances, v, out=slope[0])
             torch.mm(chances.T, u, out=slope[1])
         return loss

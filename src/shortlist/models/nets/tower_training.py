@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,7 @@ from shortlist.models.nets.tower_inputs import TowerInputs
 from shortlist.models.nets.tower_losses import CrossEntropy, InBatchSoftmax, SquaredLoss, TowerLoss
 from shortlist.models.nets.towers import Towers, random_layers, split_layers
 from shortlist.models.nets.training import History, Schedule, train
-from shortlist.models.tower_parts import Examples, Side, Tower, TowerSettings
+from shortlist.models.tower_parts import Examples, Side, Tower, TowerSettings, TrainedTowers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,16 +28,6 @@ if TYPE_CHECKING:
 ID_TABLES = ("user_ids", "item_ids")
 # The scale that cross-entropy begins with: cosines of ±.5 are then odds of 12 to 1.
 FIRST_SCALE = 5.0
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedTowers:
-    """What training left: both towers, and σ's scale and shift (1 and 0 but for cross-entropy)."""
-
-    user: Tower
-    item: Tower
-    scale: float
-    shift: float
 
 
 def fit_towers(
@@ -106,16 +95,16 @@ class TowerProblem:
 
     def validation(self, held: NDArray[np.int64], batch_size: int) -> Validate:
         """Return what gives the mean loss of the examples `held` int64[n], without the penalty."""
-        batches = torch.from_numpy(held).to(self.kept.device).split(batch_size)
+        batches = torch.split(torch.from_numpy(held).to(self.kept.device), batch_size)
 
         def validate() -> float:
-            total = sum(float(self._at(rows, training=False)) * len(rows) for rows in batches)
+            total = sum(float(self._at(rows, training=False)) * rows.numel() for rows in batches)
             return total / held.size
 
         return validate
 
     def _at(self, examples: Tensor, *, training: bool) -> Tensor:
-        batch = self.towers.of(len(examples))
+        batch = self.towers.of(examples.numel())
         index = [of_side[examples] for of_side in self.index]
         for inputs, x, own in zip(self.inputs, batch.of_side, index, strict=True):
             inputs.fill(x, own, training=training)

@@ -145,7 +145,7 @@ class _Descent:
         rows = torch.from_numpy(order).to(self.parameters.device)
         total = torch.zeros((), dtype=torch.float64, device=self.parameters.device)
         for step, batch in enumerate(torch.split(rows, self.schedule.batch_size), 1):
-            total.add_(self._step(batch), alpha=len(batch))
+            total.add_(self._step(batch), alpha=batch.numel())
             if step % STEPS_UNSEEN == 0 and not math.isfinite(total.item()):
                 break
         loss = total.item() / order.size

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 class ItemVectors:
     """Vectors of items in a model's space; what `fold_in_items` returns.
 
-    vectors float32[n, d]; known bool[n]: false where there was nothing to make a vector from.
+    vectors float32[n, d]; known bool[n]: false where there was nothing to make a vector from; offsets float32[n]: what
+    is added to every score of the item, None where that is nothing.
     """
 
     vectors: NDArray[np.float32]
     known: NDArray[np.bool_]
     item_ids: Ids
+    offsets: NDArray[np.float32] | None = None

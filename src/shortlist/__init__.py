@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from shortlist.models.deep_fm import DeepFM as DeepFM
     from shortlist.models.ease import EASE as EASE
     from shortlist.models.feature_mapping import FeatureMapping as FeatureMapping
+    from shortlist.models.factorization_machine import FactorizationMachine as FactorizationMachine
     from shortlist.models.fitting import Epoch as Epoch
     from shortlist.models.graph_filter import GraphFilter as GraphFilter
     from shortlist.models.item_neighbors import ItemNeighbors as ItemNeighbors
@@ -87,6 +88,7 @@ _HOME = {
     "EmbeddingModel": "shortlist.models.vectors",
     "Epoch": "shortlist.models.fitting",
     "EventEncoder": "shortlist.data.event_encoder",
+    "FactorizationMachine": "shortlist.models.factorization_machine",
     "FeatureEncoder": "shortlist.data.feature_encoder",
     "FeatureMapping": "shortlist.models.feature_mapping",
     "FeatureTable": "shortlist.data.features",

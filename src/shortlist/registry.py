@@ -21,6 +21,8 @@ MODELS = {
     "ContentBased": "shortlist.models.content_based:ContentBased",
     "DeepFM": "shortlist.models.deep_fm:DeepFM",
     "EASE": "shortlist.models.ease:EASE",
+    "FactorizationMachine": "shortlist.models.factorization_machine:FactorizationMachine",
+    "FeatureMapping": "shortlist.models.feature_mapping:FeatureMapping",
     "GraphFilter": "shortlist.models.graph_filter:GraphFilter",
     "ItemNeighbors": "shortlist.models.item_neighbors:ItemNeighbors",
     "KMeansSegments": "shortlist.models.k_means_segments:KMeansSegments",

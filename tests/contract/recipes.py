@@ -319,6 +319,37 @@ def rp3beta(rng: np.random.Generator) -> Recipe:
     )
 
 
+def factorization_machine(rng: np.random.Generator) -> Recipe:
+    solver = _one(rng, ["gibbs", "gibbs", "adagrad", "sgd"])
+    arguments = {
+        "dim": int(rng.integers(1, 6)),
+        "solver": solver,
+        "n_epochs": int(rng.integers(2, 5)),
+        "n_negatives": int(rng.integers(1, 4)),
+    }
+    if solver == "gibbs":
+        arguments |= {"burn_in": int(rng.integers(0, 2)), "n_kept": int(rng.integers(1, 4))}
+    else:
+        arguments |= {"patience": [None, 1][rng.integers(2)]}
+    described = bool(rng.random() < 0.5)
+    features = "" if described else ", user_columns=[]"
+    text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return Recipe(
+        (f"model = sl.FactorizationMachine({text}{features})",),
+        ALL_KINDS,
+        who_is_learned_or_from_such_a_country if described else who_is_learned_from,
+        what_is_learned_from,
+        folds_in=strangers_who_are_learned_from,
+        has_vectors=True,
+    )
+
+
+def strangers_who_are_learned_from(world) -> set:
+    known = what_is_learned_from(world)
+    strangers = [event for event in world.strangers if world.kind != "events" or world.positive(event)]
+    return {event.user for event in strangers if event.item in known}
+
+
 def graph_filter(rng: np.random.Generator) -> Recipe:
     arguments = {
         "user_exponent": float(rng.choice([0.0, 1.0])),
@@ -472,6 +503,28 @@ def blend(rng: np.random.Generator) -> Recipe:
     )
 
 
+def liked_items_and_new_ones_with_words(world) -> set:
+    untouched = world.catalogue - {event.item for event in world.events}
+    return liked_items(world) | (items_with_words(world) & untouched)
+
+
+def feature_mapping(rng: np.random.Generator) -> Recipe:
+    """Return a map of titles to the vectors of WALS or BPR, which know no users by their features."""
+    part = [wals, bpr][rng.integers(2)](rng)
+    line = part.lines[0].removeprefix("model = ").replace(WITH_COUNTRIES, "")
+    knows = who_prefers_something if part.needs_preferences else who_likes_something
+    return Recipe(
+        (f"model = sl.FeatureMapping({{'taste': {line}}}, reg={rng.choice([0.1, 10.0])})",),
+        ALL_KINDS,
+        knows,
+        liked_items_and_new_ones_with_words,
+        needs_items=True,
+        needs_preferences=part.needs_preferences,
+        folds_in=part.folds_in,
+        has_vectors=True,
+    )
+
+
 def two_tower(rng: np.random.Generator) -> Recipe:
     """Return towers of any loss, described by countries now and then, with and without ids held back."""
     loss = rng.choice(["None", "'squared'", "'cross_entropy'", "'softmax'"])
@@ -502,6 +555,8 @@ MODELS: dict[str, Callable[[np.random.Generator], Recipe]] = {
     "ContentBased": content_based,
     "DeepFM": deep_fm,
     "EASE": ease,
+    "FactorizationMachine": factorization_machine,
+    "FeatureMapping": feature_mapping,
     "GraphFilter": graph_filter,
     "ItemNeighbors": item_neighbors,
     "KMeansSegments": k_means_segments,

@@ -45,6 +45,10 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
     "EASE": {
         "reg": Range(10.0, 2000.0, log=True),
     },
+    "FactorizationMachine": {  # those of solver="gibbs", which needs no others
+        "dim": Range(4, 32, log=True, whole=True),
+        "n_epochs": Range(100, 400, log=True, whole=True),
+    },
     "GraphFilter": {
         "user_exponent": Range(0.3, 1.2),
         "item_exponent": Range(0.0, 0.8),
@@ -66,6 +70,10 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
         "reg_exponent": Range(0.0, 1.0),
         "item_weight_exponent": Range(0.0, 0.8),
         "dim": Range(16, 1024, log=True, whole=True),
+    },
+    "FeatureMapping": {  # its model has a row of its own
+        "reg": Range(0.1, 100.0, log=True),
+        "user_reg": Range(0.1, 100.0, log=True),
     },
     "ItemNeighbors": {
         "n_neighbors": Range(10, 500, log=True, whole=True),

@@ -1,0 +1,357 @@
+"""Gibbs steps of a factorisation machine: the parameters of a column are drawn given those of all others.
+
+Given the others, a prediction is linear in the column's d = r + 1 parameters θ = (v_1 … v_r, w): with x its value in
+an example and q = Σ_j v_j x_j over all columns j of the example,
+
+    ŷ = rest + x w + Σ_f x (q_f - x v_f) v_f.
+
+So θ has a normal distribution of precision A = Λ + α Σ z zᵀ and mean A⁻¹ (Λμ + α Σ z (e + z·θ_old)), where z = x (q_f -
+x v_f) for the factors and x for w, and e = y - ŷ. Columns that no example has two of (ids, categories) do not see one
+another: any number of them may be drawn at once. A draw moves q and e of the column's examples along.
+
+Examples hang on a side (a user, an item, a moment) that has the columns: column → its entities and values → their
+examples. `rank4` is r rounded up to a multiple of four; what is beyond r is zero.
+
+| symbol | meaning |
+|---|---|
+| ptr, entities, values | the columns: CSC of entities by columns |
+| example_ptr, examples | the examples of each entity |
+| q, e | float32[m, rank4] and float64[m], of the examples |
+| v, w | float64[n_columns, rank4] and float64[n_columns] |
+| s, t, b | Σ z zᵀ of the factors [rank4, rank4]; Σ z x and Σ z e [rank4 + 1], the last entry that of w |
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shortlist.kernels.jit import fast_kernel
+from shortlist.kernels.least_squares import add_products
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    F32 = NDArray[np.float32]
+    F64 = NDArray[np.float64]
+    I32 = NDArray[np.int32]
+    I64 = NDArray[np.int64]
+
+LANES = (
+    32  # columns whose systems are solved side by side, so that vector instructions have work whatever d is
+)
+CHUNK = 64  # examples that are added to s at a time
+
+
+@fast_kernel
+def draw_columns(
+    start: int,
+    stop: int,
+    columns: I32,
+    together: int,
+    ptr: I64,
+    entities: I32,
+    values: F32,
+    example_ptr: I64,
+    examples: I32,
+    precision: F64,
+    shift: F64,
+    alpha: float,
+    noise: F64,
+    rank: int,
+    v: F64,
+    w: F64,
+    q: F32,
+    e: F64,
+) -> int:
+    """Draw columns[start:stop], `together` (at most LANES) at a time; return -1, or a column without a finite draw.
+
+    precision Λ float64[d, d] and shift Λμ float64[d] of their prior; noise float64[n, d], standard normal, a row for
+    each of `columns`. Serial; v, w, q and e change in place.
+    """
+    d, rank4 = rank + 1, v.shape[1]
+    a = np.empty((d + 1, d, LANES))
+    s, t, b = np.empty((rank4, rank4)), np.empty(rank4 + 1), np.empty(rank4 + 1)
+    z, own = np.empty((rank4 + 2, CHUNK)), np.empty(rank4)
+    for first in range(start, stop, together):
+        n = min(together, stop - first)
+        for lane in range(n):
+            c = columns[first + lane]
+            _clear(s, t, b)
+            _copy_row(v, c, own)
+            add_examples(ptr[c], ptr[c + 1], entities, values, example_ptr, examples, q, e, own, z, s, t, b)
+            _set_lane(lane, rank, precision, shift, alpha, own, w[c], s, t, b, a)
+        for lane in range(n, LANES):
+            _copy_lane(lane, d, a)
+        if not draw_lanes(d, a, noise, first, n):
+            return columns[first]
+        for lane in range(n):
+            c = columns[first + lane]
+            _copy_row(v, c, own)
+            _take_lane(lane, rank, a, b)
+            move_examples(ptr[c], ptr[c + 1], entities, values, example_ptr, examples, own, w[c], b, q, e)
+            for f in range(rank):
+                v[c, f] = b[f]
+            w[c] = b[rank4]
+    return -1
+
+
+@fast_kernel
+def _clear(s: F64, t: F64, b: F64) -> None:
+    s[:, :] = 0.0
+    t[:] = 0.0
+    b[:] = 0.0
+
+
+@fast_kernel
+def _copy_row(v: F64, c: int, own: F64) -> None:
+    for f in range(len(own)):
+        own[f] = v[c, f]
+
+
+@fast_kernel
+def add_examples(
+    first: int,
+    last: int,
+    entities: I32,
+    values: F32,
+    example_ptr: I64,
+    examples: I32,
+    q: F32,
+    e: F64,
+    v: F64,
+    z: F64,
+    s: F64,
+    t: F64,
+    b: F64,
+) -> None:
+    """Add the examples of entities[first:last] to s (its lower triangle), t and b; `v` float64[rank4] is the column's.
+
+    z float64[rank4 + 2, CHUNK] is scratch: of each example z, x and e.
+    """
+    n, rank4 = 0, len(v)
+    for at in range(first, last):
+        x = np.float64(values[at])
+        entity = entities[at]
+        for place in range(example_ptr[entity], example_ptr[entity + 1]):
+            example = examples[place]
+            for f in range(0, rank4, 4):
+                z0 = x * (q[example, f] - x * v[f])
+                z1 = x * (q[example, f + 1] - x * v[f + 1])
+                z2 = x * (q[example, f + 2] - x * v[f + 2])
+                z3 = x * (q[example, f + 3] - x * v[f + 3])
+                z[f, n], z[f + 1, n], z[f + 2, n], z[f + 3, n] = z0, z1, z2, z3
+            z[rank4, n], z[rank4 + 1, n] = x, e[example]
+            n += 1
+            if n == CHUNK:
+                _add_chunk(n, z, s, t, b)
+                n = 0
+    _add_chunk(n, z, s, t, b)
+
+
+@fast_kernel
+def _add_chunk(n: int, z: F64, s: F64, t: F64, b: F64) -> None:
+    rank4 = len(z) - 2
+    add_products(s, z, z, rank4, n)
+    for f in range(rank4 + 1):
+        with_w, with_e = 0.0, 0.0
+        for k in range(n):
+            with_w += z[f, k] * z[rank4, k]
+            with_e += z[f, k] * z[rank4 + 1, k]
+        t[f] += with_w
+        b[f] += with_e
+
+
+@fast_kernel
+def _set_lane(
+    lane: int,
+    rank: int,
+    precision: F64,
+    shift: F64,
+    alpha: float,
+    v: F64,
+    w: float,
+    s: F64,
+    t: F64,
+    b: F64,
+    a: F64,
+) -> None:
+    """Set lane `lane` of a [d + 1, d, LANES] to a column's precision and, below it, its right side; b changes."""
+    rank4 = len(v)
+    of_w = b[rank4] + t[rank4] * w
+    for i in range(rank):
+        total = b[i] + t[i] * w + s[i, i] * v[i]
+        for j in range(i):
+            total += s[i, j] * v[j]
+            b[j] += s[i, j] * v[i]
+        b[i] = total
+        of_w += t[i] * v[i]
+        for j in range(i + 1):
+            a[i, j, lane] = precision[i, j] + alpha * s[i, j]
+        a[rank, i, lane] = precision[rank, i] + alpha * t[i]
+    for i in range(rank):
+        a[rank + 1, i, lane] = shift[i] + alpha * b[i]
+    a[rank + 1, rank, lane] = shift[rank] + alpha * of_w
+    a[rank, rank, lane] = precision[rank, rank] + alpha * t[rank4]
+
+
+@fast_kernel
+def _copy_lane(lane: int, d: int, a: F64) -> None:
+    """Fill an unused lane with what lane 0 has, which is positive definite if anything is."""
+    for i in range(d + 1):
+        for j in range(min(i + 1, d)):
+            a[i, j, lane] = a[i, j, 0]
+
+
+@fast_kernel
+def _take_lane(lane: int, rank: int, a: F64, out: F64) -> None:
+    """Write a draw into out float64[rank4 + 1]: the factors, zeros, and w at the end."""
+    out[:] = 0.0
+    for f in range(rank):
+        out[f] = a[rank + 1, f, lane]
+    out[len(out) - 1] = a[rank + 1, rank, lane]
+
+
+@fast_kernel
+def draw_lanes(d: int, a: F64, noise: F64, first: int, n: int) -> bool:
+    """Replace row d of a [d + 1, d, LANES], x, by A⁻¹ x + L⁻ᵀ noise; False if not all are finite.
+
+    A = L Lᵀ is the lower triangle of the first d rows, which are overwritten. Lane l < n takes noise[first + l]. Each
+    lane's arithmetic is its own: the draw of a column does not depend on which others are solved beside it.
+    """
+    for j in range(d):
+        _less_products(a, j, j)
+        for lane in range(a.shape[2]):
+            a[j, j, lane] = 1.0 / math.sqrt(a[j, j, lane])  # its inverse: what follows multiplies
+        for i in range(j + 1, d + 1):  # with the right side as the row below: L⁻¹ x comes along
+            _less_products(a, i, j)
+            _times(a, i, j)
+    for lane in range(n):
+        for i in range(d):
+            a[d, i, lane] += noise[first + lane, i]
+    for i in range(d - 1, -1, -1):
+        _times(a, d, i)
+        for k in range(i):
+            _less_product(a, d, k, i)
+    for i in range(d):
+        for lane in range(n):
+            if not math.isfinite(a[d, i, lane]):
+                return False
+    return True
+
+
+@fast_kernel
+def _less_products(a: F64, i: int, j: int) -> None:
+    """Subtract Σ_k a[i, k] a[j, k], k < j, from a[i, j], lane by lane."""
+    for k in range(j):
+        for lane in range(a.shape[2]):
+            a[i, j, lane] -= a[i, k, lane] * a[j, k, lane]
+
+
+@fast_kernel
+def _less_product(a: F64, d: int, k: int, i: int) -> None:
+    """Subtract a[i, k] a[d, i] from a[d, k], lane by lane."""
+    for lane in range(a.shape[2]):
+        a[d, k, lane] -= a[i, k, lane] * a[d, i, lane]
+
+
+@fast_kernel
+def _times(a: F64, i: int, j: int) -> None:
+    """Multiply a[i, j] by a[j, j], lane by lane."""
+    for lane in range(a.shape[2]):
+        a[i, j, lane] *= a[j, j, lane]
+
+
+@fast_kernel
+def move_examples(
+    first: int,
+    last: int,
+    entities: I32,
+    values: F32,
+    example_ptr: I64,
+    examples: I32,
+    v: F64,
+    w: float,
+    new: F64,
+    q: F32,
+    e: F64,
+) -> None:
+    """Move q and e of the examples of entities[first:last] from a column's (v, w) to new float64[rank4 + 1]."""
+    rank4 = len(v)
+    overlap = 0.0
+    for f in range(rank4):
+        overlap += v[f] * (new[f] - v[f])
+    for at in range(first, last):
+        x = np.float64(values[at])
+        entity = entities[at]
+        own = new[rank4] - w - x * overlap
+        for place in range(example_ptr[entity], example_ptr[entity + 1]):
+            example = examples[place]
+            rise = own
+            for f in range(0, rank4, 4):
+                d0, d1, d2, d3 = (
+                    new[f] - v[f],
+                    new[f + 1] - v[f + 1],
+                    new[f + 2] - v[f + 2],
+                    new[f + 3] - v[f + 3],
+                )
+                q0, q1, q2, q3 = q[example, f], q[example, f + 1], q[example, f + 2], q[example, f + 3]
+                rise += q0 * d0 + q1 * d1 + q2 * d2 + q3 * d3
+                q[example, f] = q0 + x * d0
+                q[example, f + 1] = q1 + x * d1
+                q[example, f + 2] = q2 + x * d2
+                q[example, f + 3] = q3 + x * d3
+            e[example] -= x * rise
+
+
+@fast_kernel
+def add_part(
+    part: int,
+    bounds: I64,
+    entities: I32,
+    values: F32,
+    example_ptr: I64,
+    examples: I32,
+    q: F32,
+    e: F64,
+    v: F64,
+    s: F64,
+    t: F64,
+    b: F64,
+) -> None:
+    """Write what the entities of one part of a long column add into s[part], t[part] and b[part]."""
+    rank4 = len(v)
+    z = np.empty((rank4 + 2, CHUNK))
+    first, last = bounds[part], bounds[part + 1]
+    s[part] = 0.0
+    t[part] = 0.0
+    b[part] = 0.0
+    add_examples(first, last, entities, values, example_ptr, examples, q, e, v, z, s[part], t[part], b[part])
+
+
+@fast_kernel
+def draw_one(
+    rank: int,
+    precision: F64,
+    shift: F64,
+    alpha: float,
+    v: F64,
+    w: float,
+    s: F64,
+    t: F64,
+    b: F64,
+    noise: F64,
+    out: F64,
+) -> bool:
+    """Write the draw of one column from its sums into out float64[rank4 + 1]; noise float64[1, d]. False as above."""
+    d = rank + 1
+    a = np.empty((d + 1, d, LANES))
+    _set_lane(0, rank, precision, shift, alpha, v, w, s, t, b, a)
+    for lane in range(1, LANES):
+        _copy_lane(lane, d, a)
+    if not draw_lanes(d, a, noise, 0, 1):
+        return False
+    _take_lane(0, rank, a, out)
+    return True

@@ -192,10 +192,11 @@ class DerivedFeatures:
             time = require_times(rows)
             columns["user_recency_days"] = _days_since(sums.source.user_idx, sums.source, rows.user_idx, time)
             columns["item_recency_days"] = _days_since(sums.source.item_idx, sums.source, rows.item_idx, time)
-        values = np.empty((len(rows), len(columns)), np.float32)
+        # One feature after the other: they are made, and mostly used, by column.
+        values = np.empty((len(columns), len(rows)), np.float32)
         for at, column in enumerate(columns.values()):
-            values[:, at] = column
-        return DerivedRows(tuple(columns), values)
+            values[at] = column
+        return DerivedRows(tuple(columns), values.T)
 
     def _wanted(self, log: Interactions) -> set[str]:
         """Return which features to make of `log`; raise `DataError` for one that it does not allow."""

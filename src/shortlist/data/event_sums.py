@@ -94,10 +94,9 @@ class OutOfFold:
 
     def _others(self, index: NDArray[np.integer[Any]], n: int, weight: Floats) -> Floats:
         cell = index.astype(np.int64) * self.n_folds + self.fold
-        own = np.bincount(cell, weight, n * self.n_folds)
-        total = own.reshape(n, self.n_folds).sum(axis=1)
-        found: Floats = total[index] - own[cell]
-        return found
+        own = np.bincount(cell, weight, n * self.n_folds).reshape(n, self.n_folds)
+        others: Floats = (own.sum(axis=1, keepdims=True) - own).ravel()
+        return others[cell]
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,19 +212,21 @@ def require_times(log: Interactions) -> NDArray[np.int64]:
 
 
 def latest_before(
-    index: NDArray[np.integer[Any]],
+    index: NDArray[np.int32],
     time: NDArray[np.int64],
     row_index: NDArray[np.integer[Any]],
     row_time: NDArray[np.int64],
 ) -> Floats:
     """Return float64[rows]: of each row the time of its id's last event strictly before the row's, NaN where none is.
 
-    `index`, `time` [m]: the events. Cost: O((m + rows) log m).
+    `index`, `time` [m]: the events; times never fall. Cost: O(m + rows log m).
     """
-    moments = np.unique(time)
+    changes = _changes(time)
+    moments, of_event = time[changes], np.cumsum(changes) - 1
     # Id and moment as one number, in which the place of a row is that of its moment among all.
     n = moments.size + 1
-    key = np.sort(index.astype(np.int64) * n + np.searchsorted(moments, time))
+    order = stable_order_of_positions(index)
+    key = index[order].astype(np.int64) * n + of_event[order]
     place = np.searchsorted(key, row_index.astype(np.int64) * n + np.searchsorted(moments, row_time)) - 1
     found = np.full(place.size, np.nan)
     own = np.flatnonzero(place >= 0)

@@ -62,6 +62,8 @@ def model_of(name, **parameters):
     if name == "Blend":
         parts = {"walk": sl.RP3beta(), "counts": sl.Popularity()}
         return cls(parts, weights={"walk": 0.7, "counts": 0.3}, **parameters)
+    if name == "FeatureMapping":
+        return cls({"taste": sl.WALS(dim=3)}, **parameters)
     known = inspect.signature(cls).parameters
     small = {"dim": 3, "n_segments": 1}
     return cls(**{key: value for key, value in small.items() if key in known} | parameters)

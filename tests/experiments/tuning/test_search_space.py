@@ -168,7 +168,7 @@ def test_a_function_has_the_parameters_of_its_signature():
         read_space({"rge": [1]}, parts)
 
 
-@pytest.mark.parametrize("name", [name for name in registry.MODELS if name != "Blend"])
+@pytest.mark.parametrize("name", [name for name in registry.MODELS if name not in ("Blend", "FeatureMapping")])
 def test_every_model_has_a_default_space_that_holds_its_defaults(name):
     parts = Parts(registry.class_of(name)())
     space = default_space(parts)
@@ -179,6 +179,12 @@ def test_every_model_has_a_default_space_that_holds_its_defaults(name):
         assert getattr(found, "whole", False) == (type(parts.values[address]) is int)
         for value in found.ends:
             parts.build({address: value})
+
+
+def test_a_mapping_has_its_penalties_and_the_default_space_of_its_model():
+    found = default_space(Parts(sl.FeatureMapping({"taste": sl.WALS()})))
+    wanted = {f"models.taste.{name}" for name in DEFAULTS["WALS"]}
+    assert set(found) == {*wanted, "reg", "user_reg"}
 
 
 def test_a_blend_has_the_default_spaces_of_its_models():

@@ -60,6 +60,8 @@ class SoftmaxNet(DotProduct, Model):
     - user_ids: an embedding of the person themselves; user_features: columns of the user features, True for all but
       free text, dense ones as numbers, the others one weight a value; history: the mean embedding of the items they
       like. At least one of the three
+    - tied: the history's items are embedded by their own v (before it is cut to length 1), which makes items alike that
+      the same people have; for hidden=() only, where both have dim numbers. None: wherever that is possible
     - hidden: sizes of the layers between, each after a ReLU; () is linear, and with user_ids alone that is matrix
       factorisation with a softmax. dim ≥ 1: the length of ψ and v
     - similarity: "cosine" has ψ and v at length 1 and divides their product by `temperature` > 0: a low one looks at
@@ -69,6 +71,7 @@ class SoftmaxNet(DotProduct, Model):
       drawn "uniform" or by "popularity": in proportion to likes^popularity_exponent; or "in_batch", the items of the
       people in the batch. Items drawn that a person of the batch has as targets are not their negatives. With a sample
       of all items this is full softmax
+    - user_weight_exponent b ≥ 0: a pair of a person with n pairs counts n^−b; 1 has all people count alike
     - logq: take ln q_j off a sampled score, q_j being its probability of being in the sample, so that the sum is right
       in expectation; without it what is drawn often is pushed down. For "in_batch" off the targets' scores as well.
       Never part of the score of a fitted model
@@ -136,6 +139,7 @@ class SoftmaxNet(DotProduct, Model):
         hidden: Sequence[int] = (),
         user_ids: bool = False,
         history: bool = True,
+        tied: bool | None = None,
         user_features: bool | Sequence[str] = False,
         similarity: Similarity = "cosine",
         temperature: float = 0.1,
@@ -144,6 +148,7 @@ class SoftmaxNet(DotProduct, Model):
         n_negatives: int = 2048,
         popularity_exponent: float = 0.5,
         logq: bool = True,
+        user_weight_exponent: float = 0.0,
         target_fraction: float = 0.5,
         n_epochs: int = 40,
         refit_epochs: int = 10,
@@ -159,6 +164,9 @@ class SoftmaxNet(DotProduct, Model):
         self.user_ids = _yes_or_no("user_ids", user_ids)
         self.history = _yes_or_no("history", history)
         self.user_features = checked_columns("user_features", user_features)
+        self.tied = None if tied is None else _yes_or_no("tied", tied)
+        if tied and not (history and not self.hidden):
+            raise ParameterError("tied=True is for history=True and hidden=(): leave it out")
         if not (user_ids or history or user_features):
             raise ParameterError("a net that looks at nothing: set user_ids, history or user_features")
         self.similarity = one_of("similarity", similarity, Similarity)
@@ -168,6 +176,7 @@ class SoftmaxNet(DotProduct, Model):
         self.n_negatives = whole("n_negatives", n_negatives, least=1)
         self.popularity_exponent = number("popularity_exponent", popularity_exponent)
         self.logq = _yes_or_no("logq", logq)
+        self.user_weight_exponent = number("user_weight_exponent", user_weight_exponent)
         self.target_fraction = number("target_fraction", target_fraction, above_zero=True, most=1.0)
         self.n_epochs = whole("n_epochs", n_epochs, least=1)
         self.refit_epochs = whole("refit_epochs", refit_epochs, least=1)
@@ -209,6 +218,20 @@ class SoftmaxNet(DotProduct, Model):
         return FeatureEncoder.from_values(self.user_encoding_).transform(table)
 
     @property
+    def _is_tied(self) -> bool:
+        return self.history and not self.hidden and self.tied is not False
+
+    @property
+    def _form(self) -> dict[str, Any]:
+        """Return what two nets must share so that one can go on from the other."""
+        return {
+            "hidden": self.hidden,
+            "user_ids": self.user_ids,
+            "history": self.history,
+            "tied": self._is_tied,
+        }
+
+    @property
     def _widths(self) -> list[int]:
         """Return the sizes of all layers, that of the sums of embeddings first and dim last."""
         return [*self.hidden, self.dim]
@@ -219,7 +242,7 @@ class SoftmaxNet(DotProduct, Model):
         shapes = {"items": (n_items, self.dim), "constant": (1, first)}
         if self.user_ids:
             shapes["ids"] = (n_people, first)
-        if self.history:
+        if self.history and not self._is_tied:
             shapes["history"] = (n_items, first)
         if features is not None:
             shapes["features"] = (features.shape[1], first)
@@ -239,11 +262,11 @@ class SoftmaxNet(DotProduct, Model):
         self, start: SoftmaxNet, dataset: Dataset, arrays: Arrays, learnt: NDArray[np.bool_]
     ) -> None:
         """Put what `start` has learnt in place of random numbers: by id, features by name, and the layers."""
-        for name in ("hidden", "user_ids", "history"):
-            if getattr(self, name) != getattr(start, name):
+        for name, own in self._form.items():
+            if own != start._form[name]:
                 raise ParameterError(
-                    f"start has {name}={getattr(start, name)!r}, this SoftmaxNet {getattr(self, name)!r}: nets of "
-                    "another form cannot be taken over; fit without start"
+                    f"start has {name}={start._form[name]!r}, this SoftmaxNet {own!r}: nets of another form cannot be "
+                    "taken over; fit without start"
                 )
         memory = start.memory_
         has_id: NDArray[np.bool_] = (start.id_factors_ != 0).any(axis=1)
@@ -291,6 +314,8 @@ class SoftmaxNet(DotProduct, Model):
             self.logq,
             self.target_fraction,
             self.batch_size,
+            ("items" if self._is_tied else "history") if self.history else None,
+            self.user_weight_exponent,
         )
         net = SoftmaxTraining(parameters, people, goal, fitting.rng)
         n_epochs = self.n_epochs if fitting.start is None else self.refit_epochs
@@ -328,13 +353,20 @@ class SoftmaxNet(DotProduct, Model):
         self.item_offsets_ = _scattered(arrays.get("offsets", no_offsets), self.known_items_)
         nothing = np.zeros((0, first), np.float32)
         self.id_factors_ = _scattered(arrays["ids"], learnt) if self.user_ids else nothing
-        self.history_factors_ = _scattered(arrays["history"], self.known_items_) if self.history else nothing
+        self.history_factors_ = (
+            _scattered(arrays["history"], self.known_items_) if "history" in arrays else nothing
+        )
         self.constant_ = arrays["constant"][0]
         self.feature_factors_ = arrays.get("features", nothing)
         self.feature_part_ = nothing if features is None else _sums(features, self.feature_factors_)
         assert self.feature_part_.shape[0] in (0, n_users)
         layers = [arrays[f"{what} {n}"].ravel() for n in range(1, len(self._widths)) for what in _LAYER]
         self.layers_ = np.concatenate([np.zeros(0, np.float32), *layers])
+
+    @property
+    def _history_table(self) -> NDArray[np.float32]:
+        """Return what embeds the items of a history, float32[n_items, w]."""
+        return self.item_factors_ * self.item_lengths_[:, None] if self._is_tied else self.history_factors_
 
     @property
     def _layers(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
@@ -369,7 +401,7 @@ class SoftmaxNet(DotProduct, Model):
             rows = positive_items(history.where(self.known_items_[history.item_idx]), self.known_items_.size)
             length = np.diff(rows.indptr)
             rows.data[:] = np.repeat(1 / np.maximum(length, 1), length)
-            z, known = z + _sums(rows, self.history_factors_), known | (length > 0)
+            z, known = z + _sums(rows, self._history_table), known | (length > 0)
         for weights, biases in self._layers:
             z = _dense(np.maximum(z, 0), weights, biases)
         if self.similarity == "cosine":

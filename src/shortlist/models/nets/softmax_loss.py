@@ -6,9 +6,9 @@
 | C | [c, d] vectors of the columns: all items, or a sample |
 | s | [b, c] = P Cᵀ + a, with a [c] the offsets less what the sample's log q takes off |
 | T_r | the targets of row r: the items that are to have a large probability |
-| w_r | how many there are |
+| n_r, a_r | how many there are, and how much each counts |
 
-    loss = Σ_r (w_r ln Z_r − Σ_{i∈T_r} s_ri),    Z_r = Σ_c e^{s_rc}
+    loss = Σ_r a_r (n_r ln Z_r − Σ_{i∈T_r} s_ri),    Z_r = Σ_c e^{s_rc}
 
 The targets stand among the columns, or beside them: then Z_r = Σ_{i∈T_r} e^{s_ri} + Σ_{c∉T_r} e^{s_rc}, which takes the
 columns that are targets of their row out of the sum (accidental hits), so that none counts twice.
@@ -34,12 +34,14 @@ BLOCK_SCORES = 1 << 22
 class Targets:
     """The targets of b rows, flat: row r has those from ptr[r] to ptr[r + 1], at least one.
 
-    ptr: b + 1 whole numbers; row int64[p] that of each target; at int64[p] its column, −1 where it is none.
+    ptr: b + 1 whole numbers; row int64[p] that of each target; at int64[p] its column, −1 where it is none;
+    importance [b]: a.
     """
 
     ptr: list[int]
     row: Tensor
     at: Tensor
+    importance: Tensor
 
     def blocks(self, n_columns: int) -> Iterator[tuple[slice, slice]]:
         """Return blocks of rows and their targets, each of about `BLOCK_SCORES` scores."""
@@ -63,10 +65,10 @@ class Loss:
 
 def loss_among(people: Tensor, columns: Tensor, offsets: Tensor, targets: Targets) -> Loss:
     """Return the loss where every target is a column. Cost: 6 b c d operations, `BLOCK_SCORES` numbers of memory."""
-    weight = _counts(targets, people)
+    weight, importance = _weights(targets), targets.importance[targets.row]
     of_people, of_columns, of_offsets = _no_gradients(people, columns, offsets)
     own = (people[targets.row] * columns[targets.at]).sum(dim=1) + offsets[targets.at]
-    total = -own.sum()
+    total = -(own @ importance)
     for rows, _ in targets.blocks(len(columns)):
         scores = torch.addmm(offsets, people[rows], columns.T)
         top = scores.amax(dim=1, keepdim=True)
@@ -75,9 +77,10 @@ def loss_among(people: Tensor, columns: Tensor, offsets: Tensor, targets: Target
         total += (weight[rows] * (z.log() + top)[:, 0]).sum()
         share.mul_(weight[rows, None] / z)
         _add_products(share, people[rows], columns, of_people[rows], of_columns, of_offsets)
-    of_people.index_add_(0, targets.row, columns[targets.at], alpha=-1)
-    of_columns.index_add_(0, targets.at, people[targets.row], alpha=-1)
-    of_offsets.index_add_(0, targets.at, torch.ones_like(own), alpha=-1)
+    each = importance[:, None]
+    of_people.index_add_(0, targets.row, columns[targets.at] * each, alpha=-1)
+    of_columns.index_add_(0, targets.at, people[targets.row] * each, alpha=-1)
+    of_offsets.index_add_(0, targets.at, importance, alpha=-1)
     return Loss(total, of_people, of_columns, of_offsets)
 
 
@@ -90,11 +93,11 @@ def loss_beside(
     own_offsets: Tensor,
 ) -> Loss:
     """Return the loss where the targets' `vectors` [p, d] and `own_offsets` [p] stand beside a sample of columns."""
-    weight = _counts(targets, people)
+    weight, importance = _weights(targets), targets.importance[targets.row]
     of_people, of_columns, of_offsets = _no_gradients(people, columns, offsets)
     own = (people[targets.row] * vectors).sum(dim=1) + own_offsets
     slope = torch.empty_like(own)
-    total = -own.sum()
+    total = -(own @ importance)
     for rows, pairs in targets.blocks(len(columns)):
         scores = torch.addmm(offsets, people[rows], columns.T)
         row = targets.row[pairs] - rows.start
@@ -106,7 +109,7 @@ def loss_beside(
         z[:, 0].index_add_(0, row, own_share)
         total += (weight[rows] * (z.log() + top)[:, 0]).sum()
         factor = weight[rows, None] / z
-        slope[pairs] = own_share * factor[row, 0] - 1
+        slope[pairs] = own_share * factor[row, 0] - importance[pairs]
         _add_products(share.mul_(factor), people[rows], columns, of_people[rows], of_columns, of_offsets)
     of_people.index_add_(0, targets.row, vectors * slope[:, None])
     return Loss(total, of_people, of_columns, of_offsets, people[targets.row] * slope[:, None], slope)
@@ -114,8 +117,9 @@ def loss_beside(
 
 def summed_loss(people: Tensor, columns: Tensor, offsets: Tensor, targets: Targets) -> Tensor:
     """Return the summed loss of `loss_among` alone, at a third of its cost."""
-    weight = _counts(targets, people)
-    total = -((people[targets.row] * columns[targets.at]).sum(dim=1) + offsets[targets.at]).sum()
+    weight = _weights(targets)
+    own = (people[targets.row] * columns[targets.at]).sum(dim=1) + offsets[targets.at]
+    total = -(own @ targets.importance[targets.row])
     for rows, _ in targets.blocks(len(columns)):
         log_z = torch.addmm(offsets, people[rows], columns.T).logsumexp(dim=1)
         total += (weight[rows] * log_z).sum()
@@ -134,9 +138,10 @@ def _largest(scores: Tensor) -> Tensor:
     return scores.amax(dim=1) if scores.shape[1] else scores.new_full((len(scores),), -torch.inf)
 
 
-def _counts(targets: Targets, like: Tensor) -> Tensor:
-    ptr = torch.tensor(targets.ptr, device=like.device)
-    return (ptr[1:] - ptr[:-1]).to(like.dtype)
+def _weights(targets: Targets) -> Tensor:
+    """Return how much each row counts, [b]: as often as it has targets."""
+    ptr = torch.tensor(targets.ptr, device=targets.row.device)
+    return (ptr[1:] - ptr[:-1]) * targets.importance
 
 
 def _no_gradients(people: Tensor, columns: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor, Tensor]:

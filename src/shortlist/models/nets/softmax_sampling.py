@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import gammaln
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,15 +42,15 @@ def inclusion(weights: NDArray[np.floating[Any]], n: int) -> Floats:
 def inclusion_in_batch(counts: NDArray[np.integer[Any]], n_rows: int, batch_size: int) -> Floats:
     """Return float64[m]: how likely a batch of rows, drawn without replacement, holds one that has the item.
 
-    counts int[m] ≥ 1: how many of `n_rows` have it. q = 1 − C(n_rows − count, b) / C(n_rows, b).
+    counts int[m] from 0 to n_rows: how many have it. q = 1 − C(n_rows − count, b) / C(n_rows, b), of which the
+    quotient is Π_{k < count} (1 − b / (n_rows − k)). Cost: O(m + the largest count).
 
     >>> inclusion_in_batch(np.array([1, 2, 4]), 4, 2)  # 1 − 3/6, 1 − 1/6, 1
     array([0.5       , 0.83333333, 1.        ])
     """
-    size, without = min(batch_size, n_rows), n_rows - np.asarray(counts, np.float64)
-    possible = without >= size
-    rest = np.where(possible, without, size)
-    log_missing = (
-        gammaln(rest + 1) - gammaln(rest - size + 1) - gammaln(n_rows + 1) + gammaln(n_rows - size + 1)
-    )
-    return np.where(possible, -np.expm1(np.minimum(log_missing, 0.0)), 1.0)
+    missed = np.arange(int(np.max(counts, initial=0)), dtype=np.float64)
+    with np.errstate(divide="ignore"):  # ln 0: the batch has no room left to miss one more
+        steps = np.log1p(-np.minimum(batch_size / (n_rows - missed), 1.0))
+    log_missing = np.concatenate([[0.0], np.cumsum(steps)])
+    found: Floats = -np.expm1(log_missing[counts])
+    return found

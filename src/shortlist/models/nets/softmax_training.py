@@ -40,7 +40,10 @@ class People:
 
 @dataclass(frozen=True)
 class Objective:
-    """What is learnt, as the parameters of `SoftmaxNet` of the same names say; `cosine` for similarity="cosine"."""
+    """What is learnt, as the parameters of `SoftmaxNet` of the same names say; `cosine` for similarity="cosine".
+
+    history: the table that embeds the items of a history, "history" or "items"; None where there is none.
+    """
 
     cosine: bool
     temperature: float
@@ -50,6 +53,8 @@ class Objective:
     logq: bool
     target_fraction: float
     batch_size: int
+    history: str | None
+    row_exponent: float
 
 
 class Entries(NamedTuple):
@@ -63,7 +68,7 @@ class Entries(NamedTuple):
 class SoftmaxTraining:
     """The loss of rows of people, and its gradient.
 
-    `parameters` has "constant" [w], "items" [n_items, dim] and, where they are used, "ids" [n, w], "history"
+    `parameters` has "constant" [1, w], "items" [n_items, dim] and, where they are used, "ids" [n, w], "history"
     [n_items, w], "features" [f, w], "offsets" [n_items], and of each layer k from 1 "weights k" and "biases k".
     """
 
@@ -74,6 +79,9 @@ class SoftmaxTraining:
         self.n_items = parameters["items"].shape[0]
         self.n_layers = sum(name.startswith("biases") for name in parameters)
         self.q = self._inclusion()
+        length = np.diff(people.liked.indptr).astype(np.float64)
+        importance = self._tensor(length**-objective.row_exponent)
+        self.importance = importance.to(parameters["items"].dtype)
 
     def _inclusion(self) -> NDArray[np.float64]:
         """Return how likely each item is in the sample of a step."""
@@ -90,8 +98,8 @@ class SoftmaxTraining:
         """Return the mean loss of the targets of `rows` int64[b], and add its gradient to that of the parameters."""
         history, targets = self.parted(_entries(self.people.liked, rows))
         people = self.vectors(rows, history)
-        columns, loss = self._against_sample(people, targets)
-        scale = 1 / targets.column.size
+        columns, loss = self._against_sample(people, targets, rows)
+        scale = 1 / float(self.importance[rows][self._tensor(targets.row)].sum())
         given = [(people, loss.people), *columns]
         torch.autograd.backward(
             [tensor for tensor, _ in given if tensor.requires_grad],
@@ -104,7 +112,7 @@ class SoftmaxTraining:
 
         Of each row a share of about `target_fraction` are targets, drawn with `rng`, at least one.
         """
-        if "history" not in self.parameters:
+        if self.objective.history is None:
             return Entries(*np.zeros((2, 0), np.int64)), entries
         draw = self.rng.random(entries.row.size)
         least = np.minimum.reduceat(draw, np.flatnonzero(np.diff(entries.row, prepend=-1)))
@@ -119,14 +127,15 @@ class SoftmaxTraining:
             z = z + self._rows("ids", rows)
         if "features" in table:
             z = z + self._sums("features", _entries(self.people.features, rows), n)
-        if "history" in table:
+        if self.objective.history is not None:
             length = np.bincount(history.row, minlength=n)
             share = (1 / np.maximum(length, 1))[history.row].astype(np.float32)
-            z = z + self._sums("history", history._replace(value=share), n)
+            z = z + self._sums(self.objective.history, history._replace(value=share), n)
         for layer in range(1, self.n_layers + 1):
             z = z.relu() @ table[f"weights {layer}"] + table[f"biases {layer}"]
         return self._unit(z) / self.objective.temperature
 
+    @torch.no_grad()
     def validation_loss(self, held_back: sparse.csr_array) -> float:
         """Return the mean full softmax loss of items held back, CSR [n, n_items], all that was learnt from as history.
 
@@ -134,34 +143,41 @@ class SoftmaxTraining:
         """
         rows = np.flatnonzero(np.diff(held_back.indptr))
         columns, offsets = self._unit(self.parameters["items"]), self._offsets(None)
-        total = 0.0
+        total = weight = 0.0
         for start in range(0, rows.size, self.objective.batch_size):
             batch = torch.from_numpy(rows[start : start + self.objective.batch_size]).to(columns.device)
             people = self.vectors(batch, _entries(self.people.liked, batch))
             targets = _entries(held_back, batch)
-            total += float(summed_loss(people, columns, offsets, self._targets(targets, targets.column)))
-        return total / held_back.nnz
+            weight += float(self.importance[batch][self._tensor(targets.row)].sum())
+            total += float(
+                summed_loss(people, columns, offsets, self._targets(targets, targets.column, batch))
+            )
+        return total / weight
 
-    def _against_sample(self, people: Tensor, targets: Entries) -> tuple[list[tuple[Tensor, Tensor]], Loss]:
+    def _against_sample(
+        self, people: Tensor, targets: Entries, rows: Tensor
+    ) -> tuple[list[tuple[Tensor, Tensor]], Loss]:
         """Return tensors beside `people` with the gradients that the loss has by them, and the loss."""
         p = people.detach()
         if self.objective.negatives in ("uniform", "popularity"):
-            return self._against_drawn(p, targets)
+            return self._against_drawn(p, targets, rows)
         chosen, at = None, targets.column
         if self.objective.negatives == "in_batch":  # each item once, however many have it
             chosen, at = np.unique(targets.column, return_inverse=True)
         vectors, offsets = self._columns(chosen)
-        loss = loss_among(p, vectors.detach(), offsets.detach(), self._targets(targets, at))
+        loss = loss_among(p, vectors.detach(), offsets.detach(), self._targets(targets, at, rows))
         return [(vectors, loss.columns), (offsets, loss.offsets)], loss
 
-    def _against_drawn(self, p: Tensor, targets: Entries) -> tuple[list[tuple[Tensor, Tensor]], Loss]:
+    def _against_drawn(
+        self, p: Tensor, targets: Entries, rows: Tensor
+    ) -> tuple[list[tuple[Tensor, Tensor]], Loss]:
         chosen = np.flatnonzero(self.rng.random(self.n_items) < self.q)
         place = np.full(self.n_items, -1, np.int64)
         place[chosen] = np.arange(chosen.size)
         vectors, offsets = self._columns(chosen)
         index = self._tensor(targets.column)
         own, own_offsets = self._unit(self._rows("items", index)), self._offsets(index)
-        found = self._targets(targets, place[targets.column])
+        found = self._targets(targets, place[targets.column], rows)
         loss = loss_beside(p, vectors.detach(), offsets.detach(), found, own.detach(), own_offsets.detach())
         assert loss.beside is not None
         assert loss.beside_offsets is not None
@@ -185,9 +201,9 @@ class SoftmaxTraining:
         n = self.n_items if index is None else len(index)
         return self.parameters["items"].new_zeros(n)
 
-    def _targets(self, entries: Entries, at: NDArray[np.int64]) -> Targets:
+    def _targets(self, entries: Entries, at: NDArray[np.int64], rows: Tensor) -> Targets:
         ptr = np.searchsorted(entries.row, np.arange(entries.row[-1] + 2))
-        return Targets(ptr.tolist(), self._tensor(entries.row), self._tensor(at))
+        return Targets(ptr.tolist(), self._tensor(entries.row), self._tensor(at), self.importance[rows])
 
     def _unit(self, vectors: Tensor) -> Tensor:
         return functional.normalize(vectors, dim=1) if self.objective.cosine else vectors

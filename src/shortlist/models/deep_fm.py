@@ -12,7 +12,14 @@ from shortlist.data.event_encoder import EventEncoder
 from shortlist.errors import DataError, ParameterError
 from shortlist.models.deep_fm_examples import Examples, Learning
 from shortlist.models.deep_fm_parameters import DeepFMParameters, deep_part, first_values, take_deep_part
-from shortlist.models.encoded_columns import checked_names, described, fields_of, id_columns, moved_columns
+from shortlist.models.encoded_columns import (
+    all_but_text,
+    checked_names,
+    described,
+    fields_of,
+    id_columns,
+    moved_columns,
+)
 from shortlist.models.held_out_rows import held_out_rows
 from shortlist.models.model import Model
 from shortlist.models.net_parameters import device_name, layer_sizes, patience_of
@@ -53,8 +60,8 @@ class DeepFM(Model):
     - dim >= 1: length of the embeddings; layers: units of each layer of the net (ReLU); () leaves the net out, and a
       factorisation machine remains
     - user_ids, item_ids: whether ids have an embedding
-    - user_columns, item_columns, context: which feature and context columns have; None: all there are; () none.
-      encode: how, by column (`FeatureEncoder.fit`)
+    - user_columns, item_columns, context: which feature and context columns have; None: all there are but free text;
+      () none. encode: how, by column (`FeatureEncoder.fit`)
     - n_negatives >= 1: of each event, for positive-only events; they have its moment's context
     - dropout in [0, 1): the share of units left out in a step; reg >= 0: adds reg/2 Σ (‖e_f‖² + (Σ w x)²) of an example
     - n_epochs >= 1 at most, batch_size >= 1, learning_rate > 0 (Adam), init_std > 0 of the embeddings
@@ -191,8 +198,8 @@ class DeepFM(Model):
             used,
             user_ids=self.user_ids,
             item_ids=self.item_ids,
-            user_columns=self.user_columns,
-            item_columns=self.item_columns,
+            user_columns=all_but_text(dataset.user_features, self.user_columns),
+            item_columns=all_but_text(dataset.item_features, self.item_columns),
             context_columns=self.context,
             encode=self.encode,
         )

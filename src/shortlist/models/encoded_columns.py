@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from shortlist.data.event_encoder import EventEncoder, Side
+    from shortlist.data.features import FeatureTable
 
 
 def checked_names(name: str, columns: object) -> list[str] | None:
@@ -26,6 +27,13 @@ def checked_names(name: str, columns: object) -> list[str] | None:
     if not all(isinstance(column, str) for column in columns):
         raise ParameterError(f"{name} must be names of columns, got {list(columns)!r}")
     return list(columns)
+
+
+def all_but_text(table: FeatureTable | None, columns: list[str] | None) -> list[str] | None:
+    """Return `columns`, and where None all of the `table` but free text, which has as many columns as words."""
+    if columns is not None or table is None:
+        return columns
+    return [name for name, kind in table.kinds.items() if kind != "text"]
 
 
 def fields_of(encoder: EventEncoder, side: Side) -> list[tuple[int, int]]:

@@ -90,7 +90,8 @@ class FactorizationMachine(DotProduct, Model):
     - solver: "gibbs" draws all parameters and priors from their posterior, again and again, and predicts by the mean
       over the draws: the best predictions, no rate or penalty to set, and a spread (`fm_gibbs`). Labels: probit.
       "adagrad" and "sgd" take a step an example (`fm_descent`). Labels: logit
-    - n_epochs ≥ 1: sweeps of "gibbs"; burn_in ≥ 0 of them are not kept, of the others n_kept ≥ 1, evenly
+    - n_epochs ≥ 1: sweeps of "gibbs"; burn_in ≥ 0 of them are not kept (None: 20, but at most a third), of the others
+      n_kept ≥ 1, evenly
     - learning_rate > 0; reg, weight_reg ≥ 0: penalties of v and w of the columns that an example has; all of "adagrad"
       and "sgd" alone. None is the solver's own, here and above (`COURSES`)
     - validation_fraction in [0, 1), patience ≥ 1: of "adagrad" and "sgd": the share of the events that is held back,
@@ -101,7 +102,7 @@ class FactorizationMachine(DotProduct, Model):
     - init_std > 0: v starts as normal numbers of this standard deviation
     - min_ratings ≥ 0: items with fewer examples are predicted, but not put on lists
     - refit_epochs ≥ 1: n_epochs when `fit` starts from an earlier model with the same fields; columns are matched by
-      name, new ones begin at random, and burn_in is at most a third of the epochs
+      name, new ones begin at random, and burn_in is at most a third of them
 
     Each event is an example, also where a pair has several. Users and items that are in an example, or have a feature
     that somebody in one has, are known. Who has no example gets what is known of ids as such: the mean of their prior
@@ -211,9 +212,9 @@ class FactorizationMachine(DotProduct, Model):
                 raise ParameterError(
                     'solver="gibbs" does not overfit by going on and has no patience: leave it out'
                 )
-            if self._of("burn_in") >= self._of("n_epochs"):
+            if self.burn_in is not None and self.burn_in >= self._of("n_epochs"):
                 raise ParameterError(
-                    f"burn_in={self._of('burn_in')} leaves nothing of n_epochs={self._of('n_epochs')}: lower it"
+                    f"burn_in={self.burn_in} leaves nothing of n_epochs={self._of('n_epochs')}: lower it"
                 )
 
     def _of(self, name: str) -> Any:
@@ -334,8 +335,12 @@ class FactorizationMachine(DotProduct, Model):
             probit=probit,
             rng=rng,
         )
+        if start is not None and not probit:
+            chain.alpha = float(scale.deviation / start.noise_[-1]) ** 2
         n_epochs = self._of("n_epochs" if start is None else "refit_epochs")
-        burn_in = self._of("burn_in") if start is None else min(self._of("burn_in"), n_epochs // 3)
+        burn_in = self.burn_in
+        if burn_in is None or start is not None:
+            burn_in = min(self._of("burn_in"), n_epochs // 3)
         losses: list[float] = []
 
         def ended(epoch: int, loss: float, posterior: Posterior) -> None:

@@ -53,7 +53,8 @@ class FeatureTable:
             )
         for name, kind in self.kinds.items():
             if self.frame[name].dtype != DTYPES[kind]:
-                raise DataError(f"feature {name!r} is {self.frame[name].dtype}; {kind} needs {DTYPES[kind]}")
+                wrong = f"feature {name!r} is {self.frame[name].dtype}; {kind} needs {DTYPES[kind]}"
+                raise DataError(wrong + _no_number(self.frame, name, kind))
         twice = self.frame[ID].is_duplicated()
         if twice.any():
             raise DataError(f"the feature table has several rows for id {self.frame.filter(twice)[ID][0]!r}")
@@ -108,3 +109,15 @@ class FeatureTable:
         return sparse.csr_array(
             (np.ones(index.size, np.float32), index, offsets(length)), shape=shape
         ), labels.to_list()
+
+
+def _no_number(frame: pl.DataFrame, name: str, kind: FeatureKind) -> str:
+    """Return which cell of a column of texts is no number, for an error; "" where that is not what is wrong."""
+    column = frame[name]
+    if kind != "numeric" or column.dtype != pl.String:
+        return ""
+    words = column.is_not_null() & column.cast(pl.Float64, strict=False).is_null()
+    row = words.arg_max() if words.any() else None
+    if row is None:
+        return ", and every cell is a number: cast the column"
+    return f": row {row} (id {frame[ID][row]!r}) holds {column[row]!r}, which is no number"

@@ -209,8 +209,8 @@ DEEP_GRID = (
     (False, 0.1, 3),
     (False, 0.5, 2),
 )
-MACHINE_GRID = ((True, 0.1, 3), (True, 0.3, 10), (False, 0.005, 3), (False, 0.02, 10), (False, 0.1, 10))
-REGRESSION_GRID = ((True, 0.01), (True, 0.1), (False, 0.1), (False, 1.0))
+MACHINE_GRID = ((True, 0.1, 3), (True, 0.3, 3), (False, 0.005, 3), (False, 0.02, 10), (False, 0.3, 10))
+REGRESSION_GRID = ((True, 0.001), (True, 0.01), (True, 0.1), (False, 0.01), (False, 0.1))
 TREES = "gradient-boosted trees, context"
 ENTRIES = (
     Entry("popularity", popularity, (100.0, 1000.0, 10_000.0)),

@@ -100,7 +100,7 @@ def test_what_cannot_be_measured_is_said(vectors, groups, said):
 
 
 def planted(seed=0, n_items=30, n_users=120):
-    """Return ratings by two kinds of people of their own items: 5 near their taste, a place on a ring, 1 far from it."""
+    """Return ratings by two kinds of people of their own items: 5 near their taste, a place on a ring, 1 far off."""
     rng = np.random.default_rng(seed)
     rows = []
     for user in range(n_users):

@@ -338,3 +338,16 @@ def test_auto_is_a_device_that_is_there():
 def test_a_device_that_is_not_there_is_refused_by_name(name):
     with pytest.raises(ParameterError, match=f"device='{name}' cannot be used"):
         device_of(name)
+
+
+def test_a_falling_rate_takes_equal_parts_off_with_each_step():
+    flat = FlatParameters({"w": np.zeros(1)})
+    seen = []
+
+    def loss_of(rows):
+        seen.append(flat["w"].item())
+        return flat["w"].sum()  # a gradient of 1: Adam's step is the rate
+
+    train(flat, loss_of, 6, Schedule(2, 2, 0.6, falling=True), np.random.default_rng(0))
+    seen.append(flat["w"].item())
+    np.testing.assert_allclose(-np.diff(seen), 0.6 * np.arange(6, 0, -1) / 6, rtol=1e-6)

@@ -25,12 +25,12 @@ class Adam:
         self._rate, self._steps = learning_rate, 0
         self._mean, self._square, self._scale = (torch.zeros_like(self._values) for _ in range(3))
 
-    def step(self) -> None:
-        """Take one step down the gradient that the parameters hold."""
+    def step(self, share: float = 1.0) -> None:
+        """Take one step down the gradient that the parameters hold, at this share of the learning rate."""
         self._steps += 1
         # x −= rate · m̂ / (√v̂ + ε), the corrections of m and v drawn together into the rate and ε.
         spread = math.sqrt(1 - SQUARE_DECAY**self._steps)
-        rate = self._rate * spread / (1 - DECAY**self._steps)
+        rate = share * self._rate * spread / (1 - DECAY**self._steps)
         self._mean.lerp_(self._gradient, 1 - DECAY)
         self._square.mul_(SQUARE_DECAY).addcmul_(self._gradient, self._gradient, value=1 - SQUARE_DECAY)
         torch.sqrt(self._square, out=self._scale)

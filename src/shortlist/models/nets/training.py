@@ -47,6 +47,7 @@ class Schedule:
     - batch_size >= 1: rows a step; one beyond the number of rows takes all of them
     - learning_rate > 0: of Adam (its decay rates .9 and .999, epsilon 1e-8)
     - patience >= 1: epochs without a better validation loss before it ends; None: never
+    - falling: whether the rate falls linearly to nothing over n_epochs, an equal part with each step
     - negligible > 0: a loss below this is as good as none, and its tenfold is no divergence
     """
 
@@ -55,6 +56,7 @@ class Schedule:
     learning_rate: float
     patience: int | None = None
     negligible: float = NEGLIGIBLE
+    falling: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,13 +141,15 @@ class _Descent:
     def __init__(self, parameters: FlatParameters, loss_of: LossOf, schedule: Schedule) -> None:
         self.parameters, self.loss_of, self.schedule = parameters, loss_of, schedule
         self.adam = Adam(parameters, schedule.learning_rate)
+        self.n_rows_seen = 0
 
     def run(self, order: NDArray[np.int64], epoch: int) -> float:
         """Return the mean loss of the rows, visited in `order`."""
         rows = torch.from_numpy(order).to(self.parameters.device)
         total = torch.zeros((), dtype=torch.float64, device=self.parameters.device)
         for step, batch in enumerate(torch.split(rows, self.schedule.batch_size), 1):
-            total.add_(self._step(batch), alpha=batch.numel())
+            total.add_(self._step(batch, self._share(order.size)), alpha=batch.numel())
+            self.n_rows_seen += batch.numel()
             if step % STEPS_UNSEEN == 0 and not math.isfinite(total.item()):
                 break
         loss = total.item() / order.size
@@ -153,12 +157,16 @@ class _Descent:
             raise NonFiniteError(_advice(f"the loss is {loss:g} in epoch {epoch}", self.schedule))
         return loss
 
-    def _step(self, batch: torch.Tensor) -> torch.Tensor:
+    def _share(self, n_rows: int) -> float:
+        """Return what share of the learning rate the next step takes."""
+        return 1 - self.n_rows_seen / (n_rows * self.schedule.n_epochs) if self.schedule.falling else 1.0
+
+    def _step(self, batch: torch.Tensor, share: float) -> torch.Tensor:
         self.parameters.gradient.zero_()
         loss = self.loss_of(batch)
         if loss.requires_grad:
             torch.autograd.backward(loss)
-        self.adam.step()
+        self.adam.step(share)
         return loss.detach()
 
 

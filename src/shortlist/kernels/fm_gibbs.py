@@ -86,7 +86,8 @@ def draw_columns(
         for lane in range(n, LANES):
             _copy_lane(lane, d, a)
         if not draw_lanes(d, a, noise, first, n):
-            return columns[first]
+            failed: int = columns[first]
+            return failed
         for lane in range(n):
             c = columns[first + lane]
             _copy_row(v, c, own)

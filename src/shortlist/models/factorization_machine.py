@@ -12,6 +12,7 @@ from shortlist import threads
 from shortlist.data.event_encoder import EventEncoder
 from shortlist.errors import DataError, ParameterError
 from shortlist.models.encoded_columns import checked_names, described, id_columns, moved_columns
+from shortlist.models.exact_search import search
 from shortlist.models.fm_descent import Descent, Steps, Watch, loss_of_intercept, require_descending
 from shortlist.models.fm_design import Design, Examples, Rows
 from shortlist.models.fm_encoding import Encoding
@@ -24,7 +25,7 @@ from shortlist.models.held_out_rows import held_out_rows
 from shortlist.models.model import Model
 from shortlist.models.newcomers import new_users
 from shortlist.models.unseen_items import UnseenItems
-from shortlist.models.vectors import DotProduct, UserVectors, rank_by_vectors
+from shortlist.models.vectors import DotProduct, UserVectors
 from shortlist.parameters import number, one_of, whole
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 Solver = Literal["gibbs", "adagrad", "sgd"]
 EXAMPLES_A_BLOCK = 1 << 16
 LEAST_REG = 1e-6
+LABEL_SHARE = 0.2
 
 
 class Course(NamedTuple):
@@ -59,8 +61,8 @@ class Course(NamedTuple):
 
 COURSES: dict[str, Course] = {
     "gibbs": Course(200, 60, 20, 90, None, None, None),
-    "adagrad": Course(30, 10, None, None, 0.1, 0.02, 0.005),
-    "sgd": Course(30, 10, None, None, 0.01, 0.04, 0.01),
+    "adagrad": Course(10, 5, None, None, 0.05, 0.1, 0.05),
+    "sgd": Course(30, 10, None, None, 0.03, 0.1, 0.05),
 }
 
 
@@ -93,7 +95,7 @@ class FactorizationMachine(DotProduct, Model):
     - n_epochs ≥ 1: sweeps of "gibbs"; burn_in ≥ 0 of them are not kept (None: 20, but at most a third), of the others
       n_kept ≥ 1, evenly
     - learning_rate > 0; reg, weight_reg ≥ 0: penalties of v and w of the columns that an example has; all of "adagrad"
-      and "sgd" alone. None is the solver's own, here and above (`COURSES`)
+      and "sgd" alone. None is the solver's own, here and above (`COURSES`; of the penalties a fifth for labels)
     - validation_fraction in [0, 1), patience ≥ 1: of "adagrad" and "sgd": the share of the events that is held back,
       and how many epochs without a better loss on it end the fit, the best state kept. patience=None: all events are
       learned from, for n_epochs
@@ -221,6 +223,11 @@ class FactorizationMachine(DotProduct, Model):
         """Return the parameter, the solver's own where it is None."""
         given = getattr(self, name)
         return getattr(COURSES[self.solver], name) if given is None else given
+
+    def _penalty(self, name: str) -> float:
+        """Return reg or weight_reg; the solver's own counts a fifth for labels, whose loss is flatter."""
+        own: float = self._of(name)
+        return own * LABEL_SHARE if getattr(self, name) is None and self.link == "logit" else own
 
     @property
     def predicts_ratings(self) -> bool:
@@ -367,10 +374,13 @@ class FactorizationMachine(DotProduct, Model):
         descent = self._descent(design, events.target, fitting)
         watch = Watch(held_out, logistic, self.patience if held.size else None)
         losses: list[float] = []
+        parameters = descent.parameters()
         for epoch in range(1, n_epochs + 1):
             with_negatives = design.with_examples(self._with_negatives(events, negatives, rng))
             rate = self._of("learning_rate") * (1 if self.solver == "adagrad" else 1 - (epoch - 1) / n_epochs)
-            steps = Steps(rate, self._of("reg"), self._of("weight_reg"), logistic, self.solver == "adagrad")
+            steps = Steps(
+                rate, self._penalty("reg"), self._penalty("weight_reg"), logistic, self.solver == "adagrad"
+            )
             order = rng.permutation(len(with_negatives.examples))
             losses.append(descent.epoch(with_negatives, order, steps))
             least = loss_of_intercept(with_negatives.examples.target, logistic)
@@ -403,7 +413,7 @@ class FactorizationMachine(DotProduct, Model):
             noise = float(np.sqrt(np.mean((parameters.predictions(some)[:, 0] - some.examples.target) ** 2)))
         self.noise_ = np.array([noise])
         self.id_means_ = np.zeros((1, self.dim + 1))
-        penalties = np.append(np.full(self.dim, self._of("reg")), self._of("weight_reg"))
+        penalties = np.append(np.full(self.dim, self._penalty("reg")), self._penalty("weight_reg"))
         self.id_precisions_ = np.diag(np.maximum(penalties, LEAST_REG))[None]
 
     def _set(self, parameters: Parameters, losses: list[float]) -> None:
@@ -462,13 +472,22 @@ class FactorizationMachine(DotProduct, Model):
         return vectors, users.mean_offsets + np.float32(self.intercepts_.mean())
 
     def _rank(self, request: Request) -> Lists:
-        users = self._parameters.side(self._user_rows.at(request.user_idx))
-        return rank_by_vectors(*self._at_moment(users, request.context), self, self.listed_items_, request)
+        return self._ranked(self._parameters.side(self._user_rows.at(request.user_idx)), request)
 
     def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
         assert isinstance(users, PersonVectors)
-        return rank_by_vectors(
-            *self._at_moment(users.sums, request.context), self, self.listed_items_, request
+        return self._ranked(users.sums, request)
+
+    def _ranked(self, users: Sums, request: Request) -> Lists:
+        vectors, offsets = self._at_moment(users, request.context)
+        return search(
+            vectors,
+            self.item_factors_,
+            request.k,
+            request.eligible,
+            query_offsets=offsets,
+            item_offsets=self.item_offsets_,
+            listed=self.listed_items_,
         )
 
     def fold_in_users(

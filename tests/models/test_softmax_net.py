@@ -37,7 +37,7 @@ def aged(n=40):
 
 
 def net(dim=4, **parameters):
-    return sl.SoftmaxNet(dim, **{"n_epochs": 30, "batch_size": 8, "learning_rate": 0.03, **parameters})
+    return sl.SoftmaxNet(dim, **{"n_epochs": 40, "batch_size": 8, "learning_rate": 0.06, **parameters})
 
 
 FORMS = {

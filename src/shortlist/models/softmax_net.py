@@ -77,8 +77,8 @@ class SoftmaxNet(DotProduct, Model):
       Never part of the score of a fitted model
     - target_fraction in (0, 1]: with a history, the share of a person's items that an epoch learns to predict, drawn
       anew each time; the history is then the others, so that no item is in its own input. Later all are the history
-    - n_epochs, batch_size (people a step), learning_rate of Adam, which falls linearly to nothing: 40 epochs are not the
-      first half of 80; refit_epochs: as many when `fit` starts from an earlier model
+    - n_epochs, batch_size (people a step), learning_rate of Adam, which falls linearly to nothing: 40 are not the
+      first half of 80 epochs; refit_epochs: as many when `fit` starts from an earlier model
     - validation_fraction in [0, 1): of the pairs, held back for a loss after each epoch; the fit then keeps the best
       epoch, and stops after `patience` epochs without a better one (None: never)
     - init_std > 0: embeddings start as normal numbers of this standard deviation over √dim

@@ -164,7 +164,8 @@ def _areas(rows: _Ordered, weights: Floats) -> Floats:
     below = np.cumsum(zeros, axis=1) - zeros
     pairs = ones.sum(axis=1) * zeros.sum(axis=1)
     won = (ones * (below + zeros / 2)).sum(axis=1)
-    return np.divide(won, pairs, out=np.full(won.size, np.nan), where=pairs > 0)
+    areas: Floats = np.divide(won, pairs, out=np.full(won.size, np.nan), where=pairs > 0)
+    return areas
 
 
 def _losses(truth: Floats, probability: Floats) -> Floats:

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from scipy import special
+from scipy import sparse, special
 
 from shortlist.data.event_encoder import EventEncoder
 from shortlist.errors import DataError, ParameterError
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
-    from scipy import sparse
 
     from shortlist.data.dataset import Dataset
     from shortlist.data.event_encoder import Side
@@ -310,8 +309,7 @@ class DeepFM(Model):
 
     def _mean_side(self, side: Side) -> Floats:
         """Return float32[1, width]: of somebody or something of whom nothing is known."""
-        nothing = self.encoder.context_rows(None, 1)[:, :0]
-        nothing.resize((1, self.encoder.n_columns))
+        nothing = sparse.csr_array(np.zeros((1, self.encoder.n_columns), np.float32))
         return self._sides(nothing, side)
 
     def _moment(self, context: Mapping[str, Any] | None) -> Floats:

@@ -60,7 +60,7 @@ class DeepFMParameters:
     @property
     def dim(self) -> int:
         """Return the length of an embedding."""
-        return self.embeddings.shape[1]
+        return int(self.embeddings.shape[1])
 
     @property
     def n_first(self) -> int:

@@ -153,7 +153,7 @@ class DeepFMLoss:
     def on_held(self, held: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> Validation:
         """Return a function that gives the mean loss, without penalty, of the rows `held`."""
         rows = torch.from_numpy(held).to(self.user.device)
-        return Validation(self, [self._with_negatives(part, rng) for part in rows.split(batch_size)])
+        return Validation(self, [self._with_negatives(part, rng) for part in torch.split(rows, batch_size)])
 
     def plain(self, users: Tensor, items: Tensor, moments: Tensor, target: Tensor) -> Tensor:
         """Return the loss [b] of each row, without penalty."""

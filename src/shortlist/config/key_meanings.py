@@ -134,6 +134,7 @@ EVALUATE_KEYS = {
     "k": "length of the lists",
     "exclude_seen": "false: lists and truth hold seen items too; both ways are measured where repeats = true",
     "baseline": "a model to compare with; the best popularity if left out",
+    "candidates": "all | cold: lists and truth hold only items that nobody has in training",
     "diversity_by": "feature that the variety of a list is measured with; the first tags if left out",
     "n_bootstrap": "resamples behind the intervals, 0 for none",
     "level": "of the intervals",

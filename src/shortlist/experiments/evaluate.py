@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -22,10 +22,10 @@ from shortlist.experiments.columns import (
 from shortlist.experiments.evaluation import Counts, Evaluation
 from shortlist.experiments.protocols import excludes_seen, protocols_of
 from shortlist.experiments.recommender import BLOCK_USERS, TopLists, by_name, predicts_ratings, top_lists
-from shortlist.experiments.segments import ALL, COLD, item_segments, user_segments
+from shortlist.experiments.segments import ALL, COLD, COLD_ITEMS, item_segments, user_segments
 from shortlist.experiments.summary import Bootstrap, Result
 from shortlist.experiments.truth import PositivePairs, Truth, require_comparable
-from shortlist.parameters import generator, whole
+from shortlist.parameters import generator, one_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 # Above this share of repeats among the positive test pairs, data that does not declare them gets a note.
 MANY_REPEATS = 0.1
+CandidateItems = Literal["all", "cold"]
 _LEAST = {"k": 1, "n_bootstrap": 0, "block_users": 1}
 
 
@@ -49,6 +50,7 @@ def evaluate(
     *,
     baseline: str | None = None,
     exclude_seen: bool | None = None,
+    candidates: CandidateItems = "all",
     diversity_by: str | None = None,
     n_bootstrap: int = 1000,
     level: float = 0.95,
@@ -62,6 +64,8 @@ def evaluate(
     - exclude_seen: the protocol. True ("new items"): items a user has a training event with are neither shown nor in
       the truth; False ("repeats allowed"): they are in both. None measures both where the data declares `repeats`,
       else new items alone
+    - candidates: "cold": lists and truth hold only items without a training event, which tells how well a model orders
+      items that nobody has touched; users who like none of them in the test part are dropped
     - diversity_by: the tags or categorical item feature whose multi-hot vectors diversity is measured with; the first
       tags column where it is None
     - n_bootstrap: resamples behind the intervals (0: no intervals); level: of the intervals; rng: of the resamples
@@ -83,19 +87,33 @@ def evaluate(
     where that holds for one of two protocols).
     Cost: that of the lists, once a protocol, and O(n_bootstrap · users · models).
     """
-    require_parameters({"k": k, "n_bootstrap": n_bootstrap, "level": level, "block_users": block_users})
+    require_parameters(
+        {
+            "k": k,
+            "n_bootstrap": n_bootstrap,
+            "level": level,
+            "block_users": block_users,
+            "candidates": candidates,
+        }
+    )
     require_comparable(train, test)
     named = by_name(models, train, baseline)
     diversity = _Diversity.of(train, diversity_by, k)
-    pairs = PositivePairs.of(train, test)
+    allowed = _allowed(train, candidates)
+    pairs = PositivePairs.of(train, test).among(allowed)
     truths, notes = _truths(pairs, train, exclude_seen)
+    only = None if allowed.all() else train.items.ids.filter(pl.Series(allowed))
+    if only is not None:
+        notes.append(f"lists and truth hold only the {only.len():,} items without a training event")
     bootstrap = Bootstrap(n_bootstrap, level, generator(rng))
-    ground = _Ground.of(train, pairs, diversity.vectors, bootstrap, baseline)
+    ground = _Ground.of(train, pairs, allowed, diversity.vectors, bootstrap, baseline)
     found = []
     for protocol, truth in truths.items():
         user_idx, seen_too = truth.user_idx[truth.is_evaluated], not excludes_seen(protocol)
         lists = {
-            name: top_lists(model, user_idx, k, exclude_seen=not seen_too, block_users=block_users)
+            name: top_lists(
+                model, user_idx, k, exclude_seen=not seen_too, items=only, block_users=block_users
+            )
             for name, model in named.items()
         }
         found.append(_Measured.of(ground, protocol, truth, lists))
@@ -125,6 +143,7 @@ def require_parameters(given: Mapping[str, Any]) -> None:
     """
     for name in given.keys() & _LEAST.keys():
         whole(name, given[name], least=_LEAST[name])
+    one_of("candidates", given.get("candidates", "all"), CandidateItems)
     if not 0 < given.get("level", 0.5) < 1:
         raise ParameterError(f"level must lie between 0 and 1, got {given['level']!r}")
 
@@ -157,6 +176,18 @@ class _Diversity:
         return cls(name, vectors)
 
 
+def _allowed(train: Dataset, candidates: CandidateItems) -> NDArray[np.bool_]:
+    """Return bool[n_items]: which items may be on the lists. Raises `DataError` where these are none."""
+    if candidates == "all":
+        return np.ones(len(train.items), bool)
+    cold = item_segments(train)[COLD_ITEMS]
+    if not cold.any():
+        raise DataError(
+            'candidates="cold": every item of the data has a training event; hide some (split.hide)'
+        )
+    return cold
+
+
 def _truths(
     pairs: PositivePairs, train: Dataset, exclude_seen: bool | None
 ) -> tuple[dict[str, Truth], list[str]]:
@@ -184,11 +215,13 @@ def _truths(
 class _Ground:
     """What all protocols share.
 
-    segments: bool[n] of the test users by name; item_segments: bool[n_items]; item_users int64[n_items]: training users
-    who have each item, of n_users; vectors: of items, for diversity.
+    allowed bool[n_items]: what may be on the lists; segments: bool[n] of the test users by name; item_segments:
+    bool[n_items]; item_users int64[n_items]: training users who have each item, of n_users; vectors: of items, for
+    diversity.
     """
 
     pairs: PositivePairs
+    allowed: NDArray[np.bool_]
     segments: Mapping[str, NDArray[np.bool_]]
     item_segments: Mapping[str, NDArray[np.bool_]]
     item_users: NDArray[np.int64]
@@ -202,6 +235,7 @@ class _Ground:
         cls,
         train: Dataset,
         pairs: PositivePairs,
+        allowed: NDArray[np.bool_],
         vectors: Any | None,
         bootstrap: Bootstrap,
         baseline: str | None,
@@ -209,6 +243,7 @@ class _Ground:
         matrix = train.interactions.matrix("count")
         return cls(
             pairs,
+            allowed,
             user_segments(train, pairs.user_idx),
             item_segments(train),
             np.bincount(matrix.indices, minlength=len(train.items)),
@@ -246,7 +281,7 @@ class _Measured:
         }
         found = [
             *_by_user_segment(ground, ranking, truth),
-            *_of_all_lists(lists, ground.item_users.size, ground.baseline),
+            *_of_all_lists(lists, ground.allowed, ground.baseline),
             *_by_item_segment(ground, lists, truth),
         ]
         return cls(ground, protocol, truth, lists, ranking, found)
@@ -335,12 +370,13 @@ def _by_item_segment(ground: _Ground, lists: Mapping[str, TopLists], truth: Trut
             yield from ground.bootstrap.results(columns, rows, segment, ground.baseline)
 
 
-def _of_all_lists(lists: Mapping[str, TopLists], n_items: int, baseline: str | None) -> Iterable[Result]:
-    everything = np.ones(n_items, bool)
+def _of_all_lists(
+    lists: Mapping[str, TopLists], allowed: NDArray[np.bool_], baseline: str | None
+) -> Iterable[Result]:
     # Without a single item shown the Gini coefficient is 0/0.
     shown = {name: own for name, own in lists.items() if (own.item_idx >= 0).any()}
     for metric, measure, of in ((COVERAGE, metrics.catalogue_coverage, lists), (GINI, metrics.gini, shown)):
-        values = {name: measure(own.item_idx, everything) for name, own in of.items()}
+        values = {name: measure(own.item_idx, allowed) for name, own in of.items()}
         for name, value in values.items():
             base = values.get(baseline) if baseline not in (None, name) else None
             difference = None if base is None else value - base

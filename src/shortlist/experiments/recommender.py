@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
     from shortlist.data.memory import Memory, OnUnknown
     from shortlist.data.recommendations import Recommendations
-    from shortlist.data.vocabulary import Id
+    from shortlist.data.vocabulary import Id, Ids
 
 BLOCK_USERS = 4096
 
@@ -37,9 +37,10 @@ class Recommender(Protocol):
         k: int = 10,
         *,
         exclude_seen: bool = True,
+        items: Iterable[Id] | None = None,
         on_unknown: OnUnknown = "raise",
     ) -> Recommendations:
-        """Return at most k items for each user, best first."""
+        """Return at most k items for each user, best first; of `items` alone where given."""
 
 
 class RatingPredictor(Protocol):
@@ -64,9 +65,12 @@ def top_lists(
     k: int,
     *,
     exclude_seen: bool,
+    items: Ids | None = None,
     block_users: int = BLOCK_USERS,
 ) -> TopLists:
     """Return the lists of the users at positions `user_idx` int32[n]; unknown users get the model's fallback.
+
+    `items`: only these may be on the lists.
 
     The answers do not depend on `block_users`; memory while asking is that of one block.
     """
@@ -74,7 +78,8 @@ def top_lists(
     for start in range(0, user_idx.size, block_users):
         block = slice(start, start + block_users)
         users = model.memory_.users.ids_of(user_idx[block])
-        shown = model.recommend(users, k, exclude_seen=exclude_seen, on_unknown="fallback")
+        limits = {"exclude_seen": exclude_seen} | ({} if items is None else {"items": items})
+        shown = model.recommend(users, k, **limits, on_unknown="fallback")
         lists[block] = shown.lists.padded(k)
         if shown.fallback:
             fallback[block] = users.is_in(list(shown.fallback)).to_numpy()

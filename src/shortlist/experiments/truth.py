@@ -46,6 +46,15 @@ class PositivePairs:
         new = np.bincount(train.interactions.item_idx, minlength=n_items)[item] == 0
         return cls(users, np.searchsorted(users, pairs // n_items), item, seen, new)
 
+    def among(self, items: NDArray[np.bool_]) -> PositivePairs:
+        """Return the pairs of `items` bool[n_items]; the users stay."""
+        if items.all():
+            return self
+        kept = items[self.item_idx]
+        return PositivePairs(
+            self.user_idx, self.row[kept], self.item_idx[kept], self.seen[kept], self.new[kept]
+        )
+
     @property
     def n_without_positive(self) -> int:
         """Return the number of users without a positive test event."""

@@ -5,6 +5,7 @@ from models.test_sparse_ridge import by_definition
 from numpy.testing import assert_allclose, assert_array_equal
 
 import shortlist as sl
+from shortlist import config
 from shortlist.errors import DataError, ParameterError
 from shortlist.models.feature_mapping import FeatureMapping
 
@@ -180,3 +181,18 @@ def test_what_is_not_mapped_says_so(films, fitted):
     with pytest.raises(ParameterError, match="maps no items"):
         users_only.map_items(data.item_features)
     assert not users_only.mapped_items_.any()
+
+
+def test_a_configuration_names_it_and_its_model(tmp_path):
+    file = tmp_path / "c.toml"
+    file.write_text(
+        '[data]\ndataset = "movielens_small"\n[split]\nkind = "hide"\nusers = 0\nitems = 0.3\n'
+        '[models.taste]\ntype = "WALS"\ndim = 4\n'
+        '[models.cold]\ntype = "FeatureMapping"\nmodels = ["taste"]\ncolumns = ["genres", "title"]\nreg = 10.0\n'
+        'encode = { title = { as = "svd", dim = 3 } }\n'
+    )
+    model = config.read(file).recommender
+    assert isinstance(model, FeatureMapping)
+    assert model.models["taste"].dim == 4
+    assert (model.columns, model.reg) == (["genres", "title"], 10.0)
+    assert model.encode == {"title": {"as": "svd", "dim": 3}}

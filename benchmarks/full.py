@@ -22,6 +22,7 @@ PARTS = {
     "wals": ("dim64", "dim128", "cmfrec"),
     "scaling": ("events", "dim", "threads"),
     "sgd_large": ("factors_16", "factors_100"),
+    "softmax_net": ("gowalla", "negatives", "folding"),
     "gowalla": ("item_neighbors", "rp3beta", "graph_filter", "ease", "bpr", "wals", "blend"),
 }
 DONE = results.DATA / "full.json"

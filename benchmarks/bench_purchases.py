@@ -24,7 +24,7 @@ import json
 import time
 from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -164,16 +164,27 @@ def numbers(found: sl.LabelledCandidates) -> NDArray[np.float64]:
     return np.column_stack([context, british[log.user_idx], price[log.item_idx]])
 
 
+class Shape(NamedTuple):
+    """A point of a grid: whether customers have an embedding of their own, its length, the penalty, the epochs."""
+
+    user_ids: bool
+    dim: int
+    reg: float
+    n_epochs: int
+    layers: tuple[int, ...] = ()
+
+
 def deep_fm(*, context: bool) -> Callable[[sl.LabelledCandidates, Any, int], Predict]:
     """Return the fit of a DeepFM."""
 
-    def fit(train: sl.LabelledCandidates, point: tuple[bool, float, int], seed: int) -> Predict:
-        user_ids, reg, n_epochs = point
+    def fit(train: sl.LabelledCandidates, shape: Shape, seed: int) -> Predict:
         model = sl.DeepFM(
-            user_ids=user_ids,
+            shape.dim,
+            shape.layers,
+            user_ids=shape.user_ids,
             context=NUMBERS if context else (),
-            reg=reg,
-            n_epochs=n_epochs,
+            reg=shape.reg,
+            n_epochs=shape.n_epochs,
             batch_size=2048,
             patience=None,
         ).fit(train.dataset, rng=seed)
@@ -185,32 +196,39 @@ def deep_fm(*, context: bool) -> Callable[[sl.LabelledCandidates, Any, int], Pre
 def machine(*, context: bool) -> Callable[[sl.LabelledCandidates, Any, int], Predict]:
     """Return the fit of a factorisation machine."""
 
-    def fit(train: sl.LabelledCandidates, point: tuple[bool, float, int], seed: int) -> Predict:
-        user_ids, reg, n_epochs = point
+    def fit(train: sl.LabelledCandidates, shape: Shape, seed: int) -> Predict:
         model = sl.FactorizationMachine(
-            user_ids=user_ids,
+            shape.dim,
+            user_ids=shape.user_ids,
             context=NUMBERS if context else (),
             solver="adagrad",
-            reg=reg,
-            n_epochs=n_epochs,
+            reg=shape.reg,
+            n_epochs=shape.n_epochs,
         ).fit(train.dataset, rng=seed)
         return lambda found: found.probabilities(model.predict_events(found.dataset))
 
     return fit
 
 
-# Whether customers have an embedding of their own, the penalty and the number of epochs. Held-out rows of the same
-# windows cannot tell when to stop: an id that has learned who bought in a window is right about those, too.
+# How many epochs is a parameter, since held-out rows of the same windows cannot tell when to stop: an id that has
+# learned who bought in a window is right about those, too.
 DEEP_GRID = (
-    (True, 1.0, 1),
-    (True, 3.0, 1),
-    (False, 0.03, 2),
-    (False, 0.1, 1),
-    (False, 0.1, 3),
-    (False, 0.5, 2),
+    Shape(True, 2, 0.3, 1, (8,)),
+    Shape(True, 2, 1.0, 1, (8,)),
+    Shape(True, 4, 1.0, 1, (16,)),
+    Shape(False, 16, 0.03, 2, (64, 32)),
+    Shape(False, 16, 0.1, 3, (64, 32)),
+    Shape(False, 8, 0.1, 3, (16,)),
 )
-MACHINE_GRID = ((True, 0.1, 3), (True, 0.3, 3), (False, 0.005, 3), (False, 0.02, 10), (False, 0.3, 10))
-REGRESSION_GRID = ((True, 0.001), (True, 0.01), (True, 0.1), (False, 0.01), (False, 0.1))
+MACHINE_GRID = (
+    Shape(True, 2, 0.1, 1),
+    Shape(True, 2, 0.3, 3),
+    Shape(True, 8, 0.3, 3),
+    Shape(False, 8, 0.005, 3),
+    Shape(False, 8, 0.02, 10),
+    Shape(False, 8, 0.3, 10),
+)
+REGRESSION_GRID = ((True, 0.003), (True, 0.01), (True, 0.1), (True, 0.3), (False, 0.01), (False, 0.1))
 TREES = "gradient-boosted trees, context"
 ENTRIES = (
     Entry("popularity", popularity, (100.0, 1000.0, 10_000.0)),

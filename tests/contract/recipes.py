@@ -440,7 +440,7 @@ def softmax_net(rng: np.random.Generator) -> Recipe:
     inputs["history"] |= not inputs["user_ids"]
     arguments = inputs | {
         "dim": int(rng.integers(1, 6)),
-        "hidden": [int(rng.integers(1, 5))] if rng.random() < 0.4 else [],
+        "layers": [int(rng.integers(1, 5))] if rng.random() < 0.4 else [],
         "similarity": _one(rng, ["cosine", "dot"]),
         "item_bias": bool(rng.random() < 0.5),
         "negatives": _one(rng, ["all", "uniform", "popularity", "in_batch"]),

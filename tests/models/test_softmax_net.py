@@ -45,7 +45,7 @@ FORMS = {
     "untied history": {"tied": False, "n_epochs": 80},
     "ids": {"user_ids": True, "history": False},
     "features": {"history": False, "user_features": True},
-    "everything, with layers": {"user_ids": True, "user_features": ["land"], "hidden": [6, 5]},
+    "everything, with layers": {"user_ids": True, "user_features": ["land"], "layers": [6, 5]},
     "dot products": {"similarity": "dot", "temperature": 1.0, "item_bias": True},
     "uniform": {"negatives": "uniform", "n_negatives": 6},
     "popularity": {"negatives": "popularity", "n_negatives": 6},
@@ -80,7 +80,7 @@ def plain_scores(model, data, user):
         log = data.interactions
         own = sorted(set(log.item_idx[log.user_idx == user].tolist()))
         parts.append(oracle.mean([table[i] for i in own], len(parts[0])))
-    layers = [(weights.tolist(), biases.tolist()) for weights, biases in model._layers]
+    layers = [(weights.tolist(), biases.tolist()) for weights, biases in model._dense_layers]
     cosine = model.similarity == "cosine"
     vector = oracle.person(parts, layers, cosine, model.temperature)
     return [
@@ -147,7 +147,7 @@ def test_log_q_gives_the_shares_that_a_sample_without_it_misses(sample):
 
 def test_folding_in_the_events_of_training_gives_the_vectors_of_training():
     data = events(two_tastes(), aged())
-    for form in ({}, {"tied": False, "hidden": [5], "user_features": True}):
+    for form in ({}, {"tied": False, "layers": [5], "user_features": True}):
         model = net(n_epochs=2, **form).fit(data, rng=0)
         folded = model.fold_in_users(data)
         assert_array_equal(folded.vectors, model.user_vectors(np.arange(40, dtype=np.int32))[0])
@@ -199,7 +199,7 @@ def test_a_fit_goes_on_from_an_earlier_one():
 def test_a_net_of_another_form_is_not_taken_over():
     data = events(two_tastes())
     start = net(n_epochs=1).fit(data, rng=0)
-    for other in ({"hidden": [3]}, {"user_ids": True}, {"tied": False}):
+    for other in ({"layers": [3]}, {"user_ids": True}, {"tied": False}):
         with pytest.raises(ParameterError, match="another form"):
             net(n_epochs=1, **other).fit(data, start=start)
 
@@ -247,9 +247,9 @@ def test_people_without_the_features_that_alone_are_looked_at_are_unknown():
     ("wrong", "said"),
     [
         ({"history": False}, "looks at nothing"),
-        ({"hidden": [3], "tied": True}, "tied=True"),
-        ({"hidden": 3}, "hidden must be a list"),
-        ({"hidden": [0]}, "hidden must be a whole number"),
+        ({"layers": [3], "tied": True}, "tied=True"),
+        ({"layers": 3}, "layers"),
+        ({"layers": [0]}, "layers"),
         ({"patience": 3}, "validation_fraction"),
         ({"temperature": 0.0}, "temperature"),
         ({"target_fraction": 1.5}, "target_fraction"),

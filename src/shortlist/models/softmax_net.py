@@ -17,6 +17,7 @@ from shortlist.kernels.dense_layers import dense_rows
 from shortlist.kernels.sparse_products import weighted_sums
 from shortlist.models.feature_columns import checked_columns, encoding_of
 from shortlist.models.model import Model
+from shortlist.models.net_parameters import device_name, layer_sizes
 from shortlist.models.newcomers import new_users
 from shortlist.models.positive_matrix import positive_matrix
 from shortlist.models.score_rows import positive_items
@@ -61,8 +62,8 @@ class SoftmaxNet(DotProduct, Model):
       free text, dense ones as numbers, the others one weight a value; history: the mean embedding of the items they
       like. At least one of the three
     - tied: the history's items are embedded by their own v (before it is cut to length 1), which makes items alike that
-      the same people have; for hidden=() only, where both have dim numbers. None: wherever that is possible
-    - hidden: sizes of the layers between, each after a ReLU; () is linear, and with user_ids alone that is matrix
+      the same people have; for layers=() only, where both have dim numbers. None: wherever that is possible
+    - layers: sizes of those between, each after a ReLU; () is linear, and with user_ids alone that is matrix
       factorisation with a softmax. dim ≥ 1: the length of ψ and v
     - similarity: "cosine" has ψ and v at length 1 and divides their product by `temperature` > 0: a low one looks at
       the items nearest to a person, a high one at all. "dot" takes the product as it is, divided likewise
@@ -110,7 +111,7 @@ class SoftmaxNet(DotProduct, Model):
         "feature_factors_",
         "history_factors_",
         "constant_",
-        "layers_",
+        "layer_weights_",
         "user_encoding_",
         "loss_history_",
         "validation_history_",
@@ -126,7 +127,7 @@ class SoftmaxNet(DotProduct, Model):
     feature_factors_: NDArray[np.float32]
     history_factors_: NDArray[np.float32]
     constant_: NDArray[np.float32]
-    layers_: NDArray[np.float32]
+    layer_weights_: NDArray[np.float32]
     user_encoding_: dict[str, Any] | None
     loss_history_: NDArray[np.float64]
     validation_history_: NDArray[np.float64]
@@ -136,7 +137,7 @@ class SoftmaxNet(DotProduct, Model):
         self,
         dim: int = 64,
         *,
-        hidden: Sequence[int] = (),
+        layers: Sequence[int] = (),
         user_ids: bool = False,
         history: bool = True,
         tied: bool | None = None,
@@ -160,13 +161,13 @@ class SoftmaxNet(DotProduct, Model):
         device: str = "auto",
     ) -> None:
         self.dim = whole("dim", dim, least=1)
-        self.hidden = _checked_sizes(hidden)
+        self.layers = layer_sizes("layers", layers, least=0)
         self.user_ids = _yes_or_no("user_ids", user_ids)
         self.history = _yes_or_no("history", history)
         self.user_features = checked_columns("user_features", user_features)
         self.tied = None if tied is None else _yes_or_no("tied", tied)
-        if tied and not (history and not self.hidden):
-            raise ParameterError("tied=True is for history=True and hidden=(): leave it out")
+        if tied and not (history and not self.layers):
+            raise ParameterError("tied=True is for history=True and layers=(): leave it out")
         if not (user_ids or history or user_features):
             raise ParameterError("a net that looks at nothing: set user_ids, history or user_features")
         self.similarity = one_of("similarity", similarity, Similarity)
@@ -187,9 +188,7 @@ class SoftmaxNet(DotProduct, Model):
         if patience is not None and not validation_fraction:
             raise ParameterError("patience waits for a better validation loss: set validation_fraction too")
         self.init_std = number("init_std", init_std, above_zero=True)
-        if not isinstance(device, str):
-            raise ParameterError(f'device must be "auto", "cpu", "cuda" or the like, got {device!r}')
-        self.device = device
+        self.device = device_name(device)
 
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
         require_torch("SoftmaxNet")
@@ -219,13 +218,13 @@ class SoftmaxNet(DotProduct, Model):
 
     @property
     def _is_tied(self) -> bool:
-        return self.history and not self.hidden and self.tied is not False
+        return self.history and not self.layers and self.tied is not False
 
     @property
     def _form(self) -> dict[str, Any]:
         """Return what two nets must share so that one can go on from the other."""
         return {
-            "hidden": self.hidden,
+            "layers": self.layers,
             "user_ids": self.user_ids,
             "history": self.history,
             "tied": self._is_tied,
@@ -234,7 +233,7 @@ class SoftmaxNet(DotProduct, Model):
     @property
     def _widths(self) -> list[int]:
         """Return the sizes of all layers, that of the sums of embeddings first and dim last."""
-        return [*self.hidden, self.dim]
+        return [*self.layers, self.dim]
 
     def _random(self, rng: np.random.Generator, n_people: int, features: sparse.csr_array | None) -> Arrays:
         """Return where the descent starts, embeddings of those that are learnt only."""
@@ -281,7 +280,7 @@ class SoftmaxNet(DotProduct, Model):
             rows, had = rows_at(start.id_factors_, has_id, memory.users, dataset.users)
             arrays["ids"][had[learnt]] = rows[learnt & had]
         arrays["constant"][0] = start.constant_
-        for layer, (weights, biases) in enumerate(start._layers, 1):
+        for layer, (weights, biases) in enumerate(start._dense_layers, 1):
             arrays[f"weights {layer}"], arrays[f"biases {layer}"] = weights.copy(), biases.copy()
         if "features" in arrays and start.user_encoding_ is not None:
             place = {name: at for at, name in enumerate(_feature_names(start.user_encoding_))}
@@ -361,7 +360,7 @@ class SoftmaxNet(DotProduct, Model):
         self.feature_part_ = nothing if features is None else _sums(features, self.feature_factors_)
         assert self.feature_part_.shape[0] in (0, n_users)
         layers = [arrays[f"{what} {n}"].ravel() for n in range(1, len(self._widths)) for what in _LAYER]
-        self.layers_ = np.concatenate([np.zeros(0, np.float32), *layers])
+        self.layer_weights_ = np.concatenate([np.zeros(0, np.float32), *layers])
 
     @property
     def _history_table(self) -> NDArray[np.float32]:
@@ -369,12 +368,12 @@ class SoftmaxNet(DotProduct, Model):
         return self.item_factors_ * self.item_lengths_[:, None] if self._is_tied else self.history_factors_
 
     @property
-    def _layers(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    def _dense_layers(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Return weights [n_in, n_out] and biases [n_out] of each layer."""
         layers, at = [], 0
         for n_in, n_out in pairwise(self._widths):
-            weights, at = self.layers_[at : at + n_in * n_out].reshape(n_in, n_out), at + n_in * n_out
-            biases, at = self.layers_[at : at + n_out], at + n_out
+            weights, at = self.layer_weights_[at : at + n_in * n_out].reshape(n_in, n_out), at + n_in * n_out
+            biases, at = self.layer_weights_[at : at + n_out], at + n_out
             layers.append((weights, biases))
         return layers
 
@@ -402,7 +401,7 @@ class SoftmaxNet(DotProduct, Model):
             length = np.diff(rows.indptr)
             rows.data[:] = np.repeat(1 / np.maximum(length, 1), length)
             z, known = z + _sums(rows, self._history_table), known | (length > 0)
-        for weights, biases in self._layers:
+        for weights, biases in self._dense_layers:
             z = _dense(np.maximum(z, 0), weights, biases)
         if self.similarity == "cosine":
             z = unit_rows(z)
@@ -521,12 +520,6 @@ def _has_entry(features: sparse.csr_array | None, n_users: int) -> NDArray[np.bo
 
 def _feature_names(encoding: dict[str, Any] | None) -> list[str]:
     return [] if encoding is None else FeatureEncoder.from_values(encoding).names
-
-
-def _checked_sizes(hidden: object) -> list[int]:
-    if not isinstance(hidden, Sequence) or isinstance(hidden, str):
-        raise ParameterError(f"hidden must be a list of layer sizes, got {hidden!r}")
-    return [whole("hidden", size, least=1) for size in hidden]
 
 
 def _yes_or_no(name: str, value: object) -> bool:

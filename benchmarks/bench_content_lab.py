@@ -56,13 +56,19 @@ DERIVED = DerivedFeatures(["mean", "count"], labels=["genres"], n_labels=N_GENRE
 SEEDS = 3
 RIDGE = (1.0, 10.0, 100.0, 1000.0, 10_000.0)
 BOOSTING = tuple(
-    {"learning_rate": rate, "max_leaf_nodes": leaves} for rate in (0.03, 0.1) for leaves in (7, 15, 31)
+    {"learning_rate": rate, "max_leaf_nodes": leaves}
+    for rate, leaves in ((0.05, 15), (0.05, 31), (0.05, 63), (0.1, 31))
 )
 BIASES = tuple((item, user) for item in (2.0, 5.0, 10.0) for user in (2.0, 5.0, 10.0))
 NETS = tuple(
     {"learning_rate": rate, "batch_size": size, "weight_penalty": penalty}
-    for rate, size in ((0.001, 64), (0.001, 256), (0.003, 256))
-    for penalty in (0.0, 1e-5, 1e-4)
+    for rate, size, penalty in (
+        (0.001, 128, 0.0),
+        (0.001, 128, 1e-4),
+        (0.0005, 64, 1e-4),
+        (0.001, 512, 0.0),
+        (0.002, 256, 1e-4),
+    )
 )
 NEW_USER_LIKES = ("Comedy", "Romance", "Sci-Fi")
 SHOWN = 10

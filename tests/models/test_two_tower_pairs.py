@@ -7,6 +7,7 @@ from oracles import two_tower as oracle
 
 import shortlist as sl
 from shortlist.errors import DataError, ParameterError
+from shortlist.models.nets import training
 from shortlist.models.tower_pairs import Standardised, TargetScale
 
 SMALL = {"layers": (16, 8), "batch_size": 16, "learning_rate": 0.01, "n_epochs": 4}
@@ -114,6 +115,20 @@ def test_the_same_seed_gives_the_same_towers(pairs):
     found = [small().fit_pairs(*pairs, rng=seed).predict_pairs(*pairs[:2]) for seed in (3, 3, 4)]
     np.testing.assert_array_equal(found[0], found[1])
     assert not np.array_equal(found[0], found[2])
+
+
+def test_threads_change_nothing_where_steps_are_large(pairs, monkeypatch):
+    monkeypatch.setattr(training, "SMALL_STEP", 0)
+    users, items, targets = (np.repeat(part, 4, axis=0) for part in pairs)
+    before, found = sl.num_threads(), []
+    try:
+        for n in (1, 3):
+            sl.set_num_threads(n)
+            model = sl.TwoTower(n_epochs=1).fit_pairs(users, items, targets, rng=0)
+            found.append(model.predict_pairs(users, items))
+    finally:
+        sl.set_num_threads(before)
+    np.testing.assert_array_equal(*found)
 
 
 def test_the_best_epoch_is_kept(pairs):

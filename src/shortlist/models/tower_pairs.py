@@ -91,8 +91,12 @@ class PairNet:
         v = self.item.vectors(self.item_scaling.apply(item_rows), None)
         dots = np.add.reduce(np.multiply(u, v, dtype=np.float64), axis=1)
         if self.loss == "cross_entropy":
-            return special.expit(dots * self.scale + self.shift).astype(np.float32)
-        return (self.target_scale.middle + self.target_scale.half * dots).astype(np.float32)
+            chance: NDArray[np.float32] = special.expit(dots * self.scale + self.shift).astype(np.float32)
+            return chance
+        value: NDArray[np.float32] = (self.target_scale.middle + self.target_scale.half * dots).astype(
+            np.float32
+        )
+        return value
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,8 +79,9 @@ class TwoTower(DotProduct, Model):
     probability. Fitted: `user_factors_` float32[n_users, d], `item_factors_` float32[n_items, d], of length 1, zeros
     for the unknown; `loss_history_`, `validation_history_` float64[epochs], in the unit of training.
 
-    The result does not depend on the number of threads for nets of the default size at batches of up to some 200 rows;
-    beyond, PyTorch's threads may sum in another order. Cost of an epoch: examples × parameters × 6 operations.
+    PyTorch runs on one thread where a step is small: up to 2^24 products of a parameter and a row. Beyond, its threads
+    may sum in another order for other numbers of them (at the default sizes they do not). Cost of an epoch: examples ×
+    parameters × 6 operations; Adam moves all parameters in every step, those of ids too.
     Source: Yi et al. 2019, "Sampling-bias-corrected neural modeling for large corpus item recommendations" (softmax);
     Ng, Machine Learning Specialization, course 3 week 2 (`course`).
     Raises `MissingExtraError` without PyTorch, `NonFiniteError` where training diverges, `DataError` for data without

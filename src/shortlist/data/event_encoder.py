@@ -13,6 +13,7 @@ from scipy import sparse
 from shortlist.data.context_columns import context_table, request_table
 from shortlist.data.feature_encoder import FeatureEncoder, require_encode
 from shortlist.data.features import ID, FeatureTable
+from shortlist.data.label_encodings import side_by_side
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.errors import DataError, ParameterError
 
@@ -205,7 +206,7 @@ class EventEncoder:
 
     def _placed(self, parts: list[sparse.csr_array], start: int) -> sparse.csr_array:
         """Return the matrices `parts` side by side, from column `start` of all on."""
-        joined = sparse.hstack(parts, format="csr", dtype=np.float32)
+        joined = side_by_side(parts)
         index = joined.indices.astype(np.int32) + np.int32(start)
         shape = (joined.shape[0], self.n_columns)
         return sparse.csr_array((joined.data, index, joined.indptr.astype(np.int32)), shape=shape)

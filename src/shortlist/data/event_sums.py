@@ -94,9 +94,9 @@ class OutOfFold:
 
     def _others(self, index: NDArray[np.integer[Any]], n: int, weight: Floats) -> Floats:
         cell = index.astype(np.int64) * self.n_folds + self.fold
-        own = np.bincount(cell, weight, n * self.n_folds).reshape(n, self.n_folds)
-        others: Floats = (own.sum(axis=1, keepdims=True) - own).ravel()
-        return others[cell]
+        own = _totals(cell, weight, n * self.n_folds).reshape(n, self.n_folds)
+        others: Floats = (own.sum(axis=1, keepdims=True) - own).ravel()[cell]
+        return others
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,11 +195,11 @@ class OfAll:
 
     def of_user(self, weight: Floats) -> Floats:
         """Return float64[n_users]."""
-        return np.bincount(self.source.user_idx, weight, self.source.n_users)
+        return _totals(self.source.user_idx, weight, self.source.n_users)
 
     def of_item(self, weight: Floats) -> Floats:
         """Return float64[n_items]."""
-        return np.bincount(self.source.item_idx, weight, self.source.n_items)
+        return _totals(self.source.item_idx, weight, self.source.n_items)
 
 
 def require_times(log: Interactions) -> NDArray[np.int64]:
@@ -233,6 +233,10 @@ def latest_before(
     own = own[key[place[own]] // n == row_index[own]]
     found[own] = moments[key[place[own]] % n]
     return found
+
+
+def _totals(index: NDArray[np.integer[Any]], weight: Floats, n: int) -> Floats:
+    return np.bincount(index, weight, n).astype(np.float64, copy=False)
 
 
 def _changes(values: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:

@@ -77,7 +77,7 @@ class LabelEncoding:
         if not self.unknown:
             return matrix
         without = (np.diff(matrix.indptr) == 0).astype(np.float32)
-        return sparse.hstack([matrix, sparse.csr_array(without[:, None])], format="csr", dtype=np.float32)
+        return side_by_side([matrix, sparse.csr_array(without[:, None])])
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,12 @@ def label_hashes(labels: pl.Series) -> NDArray[np.uint64]:
     """Return uint64[n]: the hash of each of `labels` String[n] without nulls."""
     digests = (blake2b(label.encode(), digest_size=HASH_BYTES).digest() for label in labels.to_list())
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
+
+
+def side_by_side(parts: list[sparse.csr_array]) -> sparse.csr_array:
+    """Return the float32 CSR of `parts`, which have the same rows, side by side."""
+    joined: sparse.csr_array = sparse.hstack(parts, format="csr", dtype=np.float32)
+    return joined
 
 
 def flag(name: str, value: object) -> bool:

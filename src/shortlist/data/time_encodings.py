@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from shortlist.data.label_encodings import flag
+from shortlist.data.label_encodings import flag, side_by_side
 from shortlist.data.number_encodings import NumericEncoding
 from shortlist.errors import ParameterError
 
@@ -115,9 +115,7 @@ class TimePartsEncoding:
 
     def transform(self, column: pl.Series) -> sparse.csr_array:
         """Return float32 CSR [rows, width]."""
-        return sparse.hstack(
-            [self._part(part, column) for part in self.parts], format="csr", dtype=np.float32
-        )
+        return side_by_side([self._part(part, column) for part in self.parts])
 
     def _part(self, part: Part, column: pl.Series) -> sparse.csr_array:
         if part == "year":

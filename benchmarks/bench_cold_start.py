@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 PARTS = ("films", "products", "people")
 USERS, ITEMS, LATER = 0.1, 0.25, 0.2
 CHANCE, CATEGORY, CONTENT = "in random order", "at random within genres the user likes", "ContentBased"
+WARM_ONLY = "WALS, which lists no cold item"
 N_QUESTIONS = 10
 
 
@@ -82,9 +83,8 @@ def machine(columns: list[str]) -> sl.FactorizationMachine:
     return sl.FactorizationMachine(8, item_columns=columns, n_epochs=60, n_kept=20)
 
 
-# Name in the table → points to choose from, each a name and a maker of an unfitted model.
 def film_models() -> dict[str, dict[str, Any]]:
-    """Return the models for films."""
+    """Return the models for films: name in the table → points to choose from, each a name and a maker."""
     content = {
         "genres": ["genres"],
         "genres, year": ["genres", "year"],
@@ -96,6 +96,7 @@ def film_models() -> dict[str, dict[str, Any]]:
         "LinearOnFeatures": {
             f"reg={reg}": partial(sl.LinearOnFeatures, ["genres", "year"], reg=reg) for reg in (10.0, 100.0)
         },
+        WARM_ONLY: {"": wals},
         "WALS, cold_items_like genres (category only)": {"genres": partial(wals, cold_items_like="genres")},
         "FeatureMapping of genres (category only)": {
             f"reg={reg}": partial(mapping, ["genres"], reg) for reg in (3.0, 30.0)
@@ -124,6 +125,7 @@ def product_models() -> dict[str, dict[str, Any]]:
     text = ["description"]
     return {
         CONTENT: {"description": partial(sl.ContentBased, text), "all": partial(sl.ContentBased, None)},
+        WARM_ONLY: {"": wals},
         "WALS, item_features": {
             f"weight {weight:g}": partial(wals, item_features=text, feature_weight=weight)
             for weight in (0.1, 1.0, 10.0)
@@ -185,76 +187,77 @@ def chosen_models(
     return makers, names
 
 
+class Found:
+    """What all splits found: NDCG among cold items and over the whole catalogue, and what was chosen."""
+
+    def __init__(self) -> None:
+        self.cold, self.together = PerUser(), PerUser()
+        self.shares: dict[str, list[float]] = {}
+        self.chosen: list[dict[str, str]] = []
+
+    def take_up(self, parts: HiddenSplit, models: Mapping[str, Any], category: str | None, seed: int) -> None:
+        """Measure one split."""
+        makers, names = chosen_models(models, parts.train, seed)
+        self.chosen.append(names)
+        truth = wanted(parts.test, ~parts.hidden_users, parts.hidden_items)
+        items, rng = np.flatnonzero(parts.hidden_items), np.random.default_rng(seed)
+        self.cold.add(CHANCE, truth.users, quality(in_random_order(truth.users, items, rng), truth))
+        if category is not None:
+            lists = in_random_order_within_genres(parts.train, truth.users, items, category, rng)
+            self.cold.add(CATEGORY, truth.users, quality(lists, truth))
+        self._in_whole_catalogue("Popularity", sl.Popularity().fit(parts.train), parts)
+        for name, make in makers.items():
+            model = fitted(make, parts.train, seed)
+            self.cold.add(name, truth.users, among_cold(parts, model)[1])
+            self._in_whole_catalogue(name, model, parts)
+            print(seed, name, names[name], round(float(self.cold.values(name).mean()), 4), flush=True)
+
+    def _in_whole_catalogue(self, name: str, model: Any, parts: HiddenSplit) -> None:
+        truth = wanted(parts.test, ~parts.hidden_users)
+        lists = lists_of(model, parts.train, truth.users)
+        self.together.add(name, truth.users, quality(lists, truth))
+        self.shares.setdefault(name, []).append(float(parts.hidden_items[lists[lists >= 0]].mean()))
+
+
 def measure_items(
     data: sl.Dataset, models: Mapping[str, Mapping[str, Any]], category: str | None, seeds: list[int]
 ) -> dict[str, Any]:
     """Return the tables of cold items."""
-    cold, together = PerUser(), PerUser()
-    chosen: list[dict[str, str]] = []
-    shares: dict[str, list[float]] = {}
+    found = Found()
     for seed in seeds:
-        parts = sl.split.hide(data, USERS, ITEMS, LATER, rng=seed)
-        makers, names = chosen_models(models, parts.train, seed)
-        chosen.append(names)
-        truth = wanted(parts.test, ~parts.hidden_users, parts.hidden_items)
-        everything = wanted(parts.test, ~parts.hidden_users)
-        items, rng = np.flatnonzero(parts.hidden_items), np.random.default_rng(seed)
-        floors = {CHANCE: in_random_order(truth.users, items, rng)}
-        if category is not None:
-            floors[CATEGORY] = in_random_order_within_genres(parts.train, truth.users, items, category, rng)
-        for name, lists in floors.items():
-            cold.add(name, truth.users, quality(lists, truth))
-        popular = lists_of(sl.Popularity().fit(parts.train), data, everything.users)
-        together.add("Popularity", everything.users, quality(popular, everything))
-        shares.setdefault("Popularity", []).append(0.0)
-        for name, make in makers.items():
-            model = fitted(make, parts.train, seed)
-            cold.add(name, truth.users, among_cold(parts, model)[1])
-            lists = lists_of(model, data, everything.users)
-            together.add(name, everything.users, quality(lists, everything))
-            shares.setdefault(name, []).append(float(parts.hidden_items[lists[lists >= 0]].mean()))
-            print(seed, name, names[name], round(float(cold.values(name).mean()), 4), flush=True)
-    columns = {
-        "model": "",
-        f"NDCG@{K}": ".4f",
-        "from": ".4f",
-        "to": ".4f",
-        "minus ContentBased": "+.4f",
-        "from ": "+.4f",
-        "to ": "+.4f",
+        found.take_up(sl.split.hide(data, USERS, ITEMS, LATER, rng=seed), models, category, seed)
+    return {
+        "tables": {"cold": table_of_cold(found.cold, category), "together": table_of_all(found)},
+        "chosen": found.chosen,
+        "users": int(found.cold.values(CONTENT).size),
     }
+
+
+def table_of_cold(cold: PerUser, category: str | None) -> dict[str, Any]:
+    """Return the table of lists of cold items alone."""
+    columns = {"model": "", f"NDCG@{K}": ".4f", "from": ".4f", "to": ".4f"}
+    columns |= {"minus ContentBased": "+.4f", "from ": "+.4f", "to ": "+.4f"}
+    others = [CONTENT]
     if category is not None:
         columns |= {"minus random within genres": "+.4f", "from  ": "+.4f", "to  ": "+.4f"}
+        others.append(CATEGORY)
     rows = [
-        [name, *cold.interval(name), *difference(cold, name, CONTENT)]
-        + (difference(cold, name, CATEGORY) if category is not None else [])
+        [name, *cold.interval(name), *(x for other in others for x in difference(cold, name, other))]
         for name in cold.names
     ]
-    of_all = {
-        "model": "",
-        f"NDCG@{K}": ".4f",
-        "from": ".4f",
-        "to": ".4f",
-        "minus Popularity": "+.4f",
-        "from ": "+.4f",
-        "to ": "+.4f",
-        "cold items on the lists": ".1%",
-    }
-    mixed = [
-        [
-            name,
-            *together.interval(name),
-            *difference(together, name, "Popularity"),
-            float(np.mean(shares[name])),
-        ]
-        for name in together.names
+    return results.table(columns, rows)
+
+
+def table_of_all(found: Found) -> dict[str, Any]:
+    """Return the table of lists of warm and cold items together."""
+    columns = {"model": "", f"NDCG@{K}": ".4f", "from": ".4f", "to": ".4f"}
+    columns |= {"minus Popularity": "+.4f", "from ": "+.4f", "to ": "+.4f"}
+    of = found.together
+    rows = [
+        [name, *of.interval(name), *difference(of, name, "Popularity"), float(np.mean(found.shares[name]))]
+        for name in of.names
     ]
-    return {
-        "cold": results.table(columns, rows),
-        "together": results.table(of_all, mixed),
-        "chosen": chosen,
-        "users": int(cold.values(CONTENT).size),
-    }
+    return results.table(columns | {"cold items on the lists": ".1%"}, rows)
 
 
 def difference(values: PerUser, name: str, baseline: str) -> list[float | None]:
@@ -286,7 +289,7 @@ def measure_people(seeds: list[int]) -> dict[str, Any]:
         )
         for name in of.names
     ]
-    return {"people": results.table(columns, rows)}
+    return {"tables": {"lists": results.table(columns, rows)}}
 
 
 def with_answers(found: PerUser, seed: int) -> None:
@@ -340,25 +343,25 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     seeds = [options.seed + n for n in range(options.splits)]
-    path = results.DIRECTORY / "cold_start.json"
-    payload: dict[str, Any] = {"tables": {}}
-    if path.is_file():
-        payload = json.loads(path.read_text(encoding="utf-8"))["results"]
     films, products = sl.datasets.movielens_small(), sl.datasets.online_retail()
+    sources = {"films": (films, film_models(), "genres"), "products": (products, product_models(), None)}
     for part in PARTS if options.only is None else (options.only,):
-        if part == "people":
-            payload["tables"] |= measure_people(seeds)
-        else:
-            data, models, category = {
-                "films": (films, film_models(), "genres"),
-                "products": (products, product_models(), None),
-            }[part]
-            found = measure_items(data, models, category, seeds)
-            payload["tables"] |= {f"{part}_{name}": found.pop(name) for name in ("cold", "together")}
-            payload[part] = found
-        payload[f"{part}_splits"] = options.splits
+        found = measure_people(seeds) if part == "people" else measure_items(*sources[part], seeds)
+        # Read only now, so that another part may have been measured meanwhile.
+        payload = kept()
+        payload["tables"] |= {f"{part}_{name}": table for name, table in found.pop("tables").items()}
+        payload[part] = {**found, "splits": options.splits}
         hashes = f"{films.fingerprint}, {products.fingerprint}"
         results.write("cold_start", payload, data_hash=hashes, seed=options.seed)
+
+
+def kept() -> dict[str, Any]:
+    """Return the results of the parts that were measured before."""
+    path = results.DIRECTORY / "cold_start.json"
+    if not path.is_file():
+        return {"tables": {}}
+    payload: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["results"]
+    return payload
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def main() -> None:
     tables = json.loads(RESULTS.read_text(encoding="utf-8"))["results"]["tables"]
     panels = [panel(curve(tables[name]["rows"]), title) for name, title in PANELS.items()]
     chart = alt.hconcat(*panels).properties(title="New people of MovieLens small after some questions")
-    chart.save(OUT, scale_factor=1.5)
+    chart.save(OUT, scale_factor=1.3)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Told:
         self.unknown = set(unknown)
         self.asked = []
 
-    def recommend(self, users, k=10, *, exclude_seen=True, on_unknown="raise"):
+    def recommend(self, users, k=10, *, exclude_seen=True, items=None, on_unknown="raise"):
         assert on_unknown == "fallback"
         self.asked.append(users.len())
         at = self.memory_.users.index_of(users).tolist()

@@ -39,7 +39,7 @@ class PerProtocol(Told):
         super().__init__(train, new)
         self.repeats = repeats
 
-    def recommend(self, users, k=10, *, exclude_seen=True, on_unknown="raise"):
+    def recommend(self, users, k=10, *, exclude_seen=True, items=None, on_unknown="raise"):
         told = Told(self.memory_train, self.lists if exclude_seen else self.repeats)
         return told.recommend(users, k, on_unknown=on_unknown)
 

@@ -78,8 +78,7 @@ def top_lists(
     for start in range(0, user_idx.size, block_users):
         block = slice(start, start + block_users)
         users = model.memory_.users.ids_of(user_idx[block])
-        limits = {"exclude_seen": exclude_seen} | ({} if items is None else {"items": items})
-        shown = model.recommend(users, k, **limits, on_unknown="fallback")
+        shown = model.recommend(users, k, exclude_seen=exclude_seen, items=items, on_unknown="fallback")
         lists[block] = shown.lists.padded(k)
         if shown.fallback:
             fallback[block] = users.is_in(list(shown.fallback)).to_numpy()

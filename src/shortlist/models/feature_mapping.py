@@ -13,7 +13,7 @@ from shortlist.models.item_vectors import ItemVectors
 from shortlist.models.model import Model
 from shortlist.models.newcomers import new_users
 from shortlist.models.sparse_ridge import ridge
-from shortlist.models.vectors import EmbeddingModel, UserVectors, rank_by_vectors, score_by_vectors
+from shortlist.models.vectors import DotProduct, EmbeddingModel, UserVectors
 from shortlist.parameters import number
 
 if TYPE_CHECKING:
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
     from shortlist.models.fitting import Fitting
-    from shortlist.stages import Lists, Request
 
     Floats = NDArray[np.float32]
 
 Encode = Mapping[str, str | Mapping[str, Any]]
 
 
-class FeatureMapping(Model):
+class FeatureMapping(DotProduct, Model):
     """Scores as another model does, and gives what that one has no vector for the vector that its features suggest.
 
     The vectors (and offsets) that the model learned are regressed on the features, v_i ≈ c + f_i W, by ridge
@@ -187,19 +186,6 @@ class FeatureMapping(Model):
         mapped, known = _mapped(self.item_encoding_, self.item_map_, features)
         vectors, offsets = _split(mapped)
         return ItemVectors(vectors, known, features.frame["id"], offsets)
-
-    def _rank(self, request: Request) -> Lists:
-        vectors, offsets = self.user_vectors(request.user_idx)
-        return rank_by_vectors(vectors, offsets, self, self.listed_items_, request)
-
-    def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> Floats:
-        return score_by_vectors(self, user_idx, item_idx)
-
-    def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
-        return rank_by_vectors(users.vectors, users.offsets, self, self.listed_items_, request)
-
-    def _similarity_vectors(self) -> Floats:
-        return self.item_factors_
 
 
 def _one_model(models: object) -> dict[str, Model]:

@@ -161,7 +161,7 @@ def test_a_recommender_of_another_kind_is_measured_but_not_saved(split):
 
 
 class Asked(Told):
-    def recommend(self, users, k=10, *, exclude_seen=True, on_unknown="raise"):
+    def recommend(self, users, k=10, *, exclude_seen=True, items=None, on_unknown="raise"):
         self.asked.append((k, exclude_seen))
         return super().recommend(users, k, exclude_seen=exclude_seen, on_unknown=on_unknown)
 

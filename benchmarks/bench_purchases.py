@@ -14,7 +14,8 @@ ones. Features of customers and products (country, price) are made from what was
 training. Context is what the purchases up to the moment say of the customer, the product and the two together, and is
 cut into tenths as they are in training, one column each, but for the trees, which take numbers. Intervals are
 bootstraps over customers (95 %), paired where two models are compared. Predictions are kept in
-benchmarks/data/purchases, so that `--only` measures some models anew and takes the others from there.
+benchmarks/data/purchases: `--only` measures some models anew, and those without predictions there, and takes the
+others from there.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -356,6 +357,14 @@ def test_a_diverging_fit_stops_and_says_so():
 def test_a_batch_larger_than_the_data_is_all_of_it():
     whole, larger = (fitted(batch_size=size, patience=None, n_epochs=3) for size in (240, 10**9))
     assert np.array_equal(whole.embeddings_, larger.embeddings_)
+
+
+def test_a_target_that_is_no_number_is_named():
+    data = world()
+    value = data.interactions.value.copy()
+    value[7] = np.nan
+    with pytest.raises(DataError, match=r"event 7 is nan \(1 are not finite\)"):
+        fitted(data.with_interactions(replace(data.interactions, value=value)))
 
 
 def test_what_cannot_be_fitted_says_why():

@@ -80,7 +80,8 @@ class DeepFM(Model):
     batch; a list O(n_items (dim + n_1 n_2 + …)). Source: Guo et al. 2017, DeepFM, equations 1 to 4; there a field has
     one column that is 1, here a weighted sum of its columns. On the processor the same `rng` gives the same result for
     the same number of threads.
-    Raises `DataError` where no event is positive and events are all there is, and without any column.
+    Raises `DataError` where no event is positive and events are all there is, without any column, and for a value that
+    is not finite.
     """
 
     FITTED: ClassVar[tuple[str, ...]] = (
@@ -425,6 +426,12 @@ class DeepFM(Model):
 def _learned(dataset: Dataset) -> Interactions:
     """Return the events to learn from: all ratings and labels; of positive-only events those with a value."""
     log = dataset.interactions
+    wrong = np.flatnonzero(~np.isfinite(log.value))
+    if wrong.size:
+        raise DataError(
+            f"the value of event {wrong[0]} is {log.value[wrong[0]]} ({wrong.size} are not finite): "
+            "leave such events out"
+        )
     if dataset.feedback.kind != "events":
         return log
     if not log.positive.any():

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -217,6 +217,7 @@ def tables(draw):
     return table(**{name: draw(st.lists(st.none() | CELLS[name], min_size=n, max_size=n)) for name in names})
 
 
+@settings(max_examples=50)
 @given(tables(), st.data())
 def test_an_encoder_survives_json_and_keeps_its_form(found, data):
     otherwise = data.draw(st.sets(st.sampled_from(list(found.kinds)))) if found.kinds else set()

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from shortlist.data.features import FeatureKind
 
 
+# The context of events, as the layers that know no frames name it.
+ContextFrame = pl.DataFrame
+
+
 def context_kind(column: pl.Series) -> FeatureKind | None:
     """Return the kind of feature that a context column is by its dtype; None where it holds nothing at all.
 

@@ -7,9 +7,10 @@ import torch
 from shortlist import threads
 from shortlist.errors import DataError, NonFiniteError, ParameterError
 from shortlist.models.nets import training
+from shortlist.models.nets.adam import Adam
 from shortlist.models.nets.device import device_of
 from shortlist.models.nets.flat_parameters import ALIGNMENT, FlatParameters
-from shortlist.models.nets.training import Schedule, train
+from shortlist.models.nets.training import Schedule, denormals_flushed, train
 
 TRUE_W = np.array([1.5, -2.0, 0.5])
 
@@ -284,6 +285,29 @@ def test_torch_has_its_threads_back(line, rng, end, small_step, expected_threads
         threads.set_num_threads(before)
     assert set(during) == {expected_threads}
     assert torch.get_num_threads() == 3
+
+
+def test_callbacks_compute_with_denormals_as_ever(line, rng):
+    parameters, kept = fresh(), []
+
+    def look(*epoch):
+        kept.append(np.float32(1e-45) * np.float32(1) > 0)
+
+    train(parameters, squares(parameters, line), 40, Schedule(2, 8, 0.1), rng, on_epoch=look)
+    assert all(kept)
+    assert np.float32(1e-45) * np.float32(1) > 0
+
+
+def test_the_mean_of_a_slope_that_is_gone_becomes_zero():
+    parameters = FlatParameters({"w": np.ones(1, np.float32)})
+    adam = Adam(parameters, 1e-3)
+    parameters.gradient.fill_(1e-3)
+    with denormals_flushed():
+        adam.step()
+        parameters.gradient.zero_()
+        for _ in range(1000):
+            adam.step()
+    assert adam._mean[0].item() == 0
 
 
 def test_parameters_share_one_buffer_and_begin_at_lines_of_the_cache():

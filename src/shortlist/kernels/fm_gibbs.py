@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 LANES = (
     32  # columns whose systems are solved side by side, so that vector instructions have work whatever d is
 )
+SHORT = 48  # columns of at most so many examples are summed side by side too
 CHUNK = 64  # examples that are added to s at a time
 
 
@@ -50,6 +51,7 @@ def draw_columns(
     start: int,
     stop: int,
     columns: I32,
+    n_examples: I64,
     together: int,
     ptr: I64,
     entities: I32,
@@ -68,6 +70,7 @@ def draw_columns(
 ) -> int:
     """Draw columns[start:stop], `together` (at most LANES) at a time; return -1, or a column without a finite draw.
 
+    n_examples int64[n] of each of `columns`; where several are drawn together, it descends.
     precision Λ float64[d, d] and shift Λμ float64[d] of their prior; noise float64[n, d], standard normal, a row for
     each of `columns`. Serial; v, w, q and e change in place.
     """
@@ -75,16 +78,48 @@ def draw_columns(
     a = np.empty((d + 1, d, LANES))
     s, t, b = np.empty((rank4, rank4)), np.empty(rank4 + 1), np.empty(rank4 + 1)
     z, own = np.empty((rank4 + 2, CHUNK)), np.empty(rank4)
+    beside, next_entity, next_place = (
+        np.empty((d + 1, LANES)),
+        np.empty(LANES, np.int64),
+        np.empty(LANES, np.int64),
+    )
     for first in range(start, stop, together):
         n = min(together, stop - first)
-        for lane in range(n):
-            c = columns[first + lane]
-            _clear(s, t, b)
-            _copy_row(v, c, own)
-            add_examples(ptr[c], ptr[c + 1], entities, values, example_ptr, examples, q, e, own, z, s, t, b)
-            _set_lane(lane, rank, precision, shift, alpha, own, w[c], s, t, b, a)
-        for lane in range(n, LANES):
-            _copy_lane(lane, d, a)
+        if together > 1 and n_examples[first] <= SHORT:
+            _begin_lanes(first, n, columns, ptr, entities, example_ptr, next_entity, next_place)
+            _clear_lanes(d, a, beside)
+            for _ in range(n_examples[first]):
+                _take_examples(
+                    first,
+                    n,
+                    rank,
+                    columns,
+                    ptr,
+                    entities,
+                    values,
+                    example_ptr,
+                    examples,
+                    q,
+                    e,
+                    v,
+                    w,
+                    next_entity,
+                    next_place,
+                    beside,
+                )
+                _add_lanes(d, beside, a)
+            _finish_lanes(d, precision, shift, alpha, a)
+        else:
+            for lane in range(n):
+                c = columns[first + lane]
+                _clear(s, t, b)
+                _copy_row(v, c, own)
+                add_examples(
+                    ptr[c], ptr[c + 1], entities, values, example_ptr, examples, q, e, own, z, s, t, b
+                )
+                _set_lane(lane, rank, precision, shift, alpha, own, w[c], s, t, b, a)
+            for lane in range(n, LANES):
+                _copy_lane(lane, d, a)
         if not draw_lanes(d, a, noise, first, n):
             failed: int = columns[first]
             return failed
@@ -97,6 +132,95 @@ def draw_columns(
                 v[c, f] = b[f]
             w[c] = b[rank4]
     return -1
+
+
+@fast_kernel
+def _begin_lanes(
+    first: int,
+    n: int,
+    columns: I32,
+    ptr: I64,
+    entities: I32,
+    example_ptr: I64,
+    next_entity: I64,
+    next_place: I64,
+) -> None:
+    """Put the cursors of n lanes at the first example of columns[first:first + n]."""
+    for lane in range(n):
+        next_entity[lane] = ptr[columns[first + lane]]
+        next_place[lane] = example_ptr[entities[next_entity[lane]]]
+
+
+@fast_kernel
+def _clear_lanes(d: int, a: F64, beside: F64) -> None:
+    beside[:, :] = 0.0
+    for i in range(d + 1):
+        for j in range(min(i + 1, d)):
+            for lane in range(a.shape[2]):
+                a[i, j, lane] = 0.0
+
+
+@fast_kernel
+def _take_examples(
+    first: int,
+    n: int,
+    rank: int,
+    columns: I32,
+    ptr: I64,
+    entities: I32,
+    values: F32,
+    example_ptr: I64,
+    examples: I32,
+    q: F32,
+    e: F64,
+    v: F64,
+    w: F64,
+    next_entity: I64,
+    next_place: I64,
+    beside: F64,
+) -> None:
+    """Write z, x and e + z·θ of the next example of each lane into beside [d + 1, LANES]; zeros where there is none."""
+    for lane in range(n):
+        c = columns[first + lane]
+        last = ptr[c + 1]
+        while next_entity[lane] < last and next_place[lane] >= example_ptr[entities[next_entity[lane]] + 1]:
+            next_entity[lane] += 1
+            if next_entity[lane] < last:
+                next_place[lane] = example_ptr[entities[next_entity[lane]]]
+        if next_entity[lane] >= last:
+            beside[:, lane] = 0.0
+            continue
+        example, x = examples[next_place[lane]], np.float64(values[next_entity[lane]])
+        next_place[lane] += 1
+        error = e[example] + x * w[c]
+        for f in range(rank):
+            z = x * (q[example, f] - x * v[c, f])
+            error += z * v[c, f]
+            beside[f, lane] = z
+        beside[rank, lane] = x
+        beside[rank + 1, lane] = error
+
+
+@fast_kernel
+def _add_lanes(d: int, beside: F64, a: F64) -> None:
+    """Add the products of z and x with one another, and below them with the error, lane by lane."""
+    for i in range(d + 1):
+        for j in range(min(i + 1, d)):
+            for lane in range(a.shape[2]):
+                a[i, j, lane] += beside[i, lane] * beside[j, lane]
+
+
+@fast_kernel
+def _finish_lanes(d: int, precision: F64, shift: F64, alpha: float, a: F64) -> None:
+    """Make of the sums the precision of each lane's column and, below it, its right side."""
+    for i in range(d):
+        for j in range(i + 1):
+            own = precision[i, j]
+            for lane in range(a.shape[2]):
+                a[i, j, lane] = own + alpha * a[i, j, lane]
+        own = shift[i]
+        for lane in range(a.shape[2]):
+            a[d, i, lane] = own + alpha * a[d, i, lane]
 
 
 @fast_kernel
@@ -224,8 +348,8 @@ def draw_lanes(d: int, a: F64, noise: F64, first: int, n: int) -> bool:
     """
     for j in range(d):
         _less_products(a, j, j)
-        for lane in range(a.shape[2]):
-            a[j, j, lane] = 1.0 / math.sqrt(a[j, j, lane])  # its inverse: what follows multiplies
+        pivot = a[j, j]
+        pivot[:] = 1.0 / np.sqrt(pivot)  # its inverse: what follows multiplies. As an array no division is checked
         for i in range(j + 1, d + 1):  # with the right side as the row below: L⁻¹ x comes along
             _less_products(a, i, j)
             _times(a, i, j)

@@ -162,7 +162,7 @@ class Design:
 class FieldColumns:
     """The columns of a field that occur in examples, and how they are worked through.
 
-    - columns int32[n]: ascending
+    - columns int32[n], n_examples int64[n]: where they are exclusive, the columns with most examples first
     - exclusive: no example has two of them, so that they may be drawn at once
     - runs: slices of `columns`; a run of one with `parts` is a long column, cut at `parts` int64[p + 1] of its entities
     """
@@ -170,6 +170,7 @@ class FieldColumns:
     name: str
     side: SideName
     columns: NDArray[np.int32]
+    n_examples: NDArray[np.int64]
     exclusive: bool
     runs: tuple[tuple[slice, NDArray[np.int64] | None], ...]
 
@@ -181,17 +182,20 @@ def field_columns(design: Design, by_column: Rows, side: Side, field: Field) -> 
     inside = (side.rows.columns >= field.start) & (side.rows.columns < field.stop)
     per_row = np.diff(offsets(inside)[side.rows.ptr])
     exclusive = bool(per_row.max(initial=0) <= 1)
+    if exclusive:
+        columns = columns[np.argsort(-design.n_examples_of_column[columns], kind="stable")]
+    n_examples = design.n_examples_of_column[columns]
     n_of_entity = np.diff(side.example_ptr)
     runs: list[tuple[slice, NDArray[np.int64] | None]] = []
     begun = 0
-    for at in np.flatnonzero(design.n_examples_of_column[columns] > 2 * PART).tolist():
+    for at in np.flatnonzero(n_examples > 2 * PART).tolist():
         if at > begun:
             runs.append((slice(begun, at), None))
         runs.append((slice(at, at + 1), _parts(by_column, int(columns[at]), n_of_entity)))
         begun = at + 1
     if begun < columns.size:
         runs.append((slice(begun, columns.size), None))
-    return FieldColumns(field.name, field.side, columns, exclusive, tuple(runs))
+    return FieldColumns(field.name, field.side, columns, n_examples, exclusive, tuple(runs))
 
 
 def _parts(by_column: Rows, column: int, n_of_entity: NDArray[np.int64]) -> NDArray[np.int64]:

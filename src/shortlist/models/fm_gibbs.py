@@ -118,14 +118,13 @@ class Chain:
         shift = prior.precision @ prior.mean
         for run, parts in field.runs:
             if parts is None:
-                self._draw_run(field, field.columns[run], prior.precision, shift, noise[run])
+                self._draw_run(field, run, prior.precision, shift, noise[run])
             else:
                 self._draw_long(field, int(field.columns[run][0]), parts, prior.precision, shift, noise[run])
 
-    def _draw_run(
-        self, field: FieldColumns, columns: NDArray[np.int32], precision: F64, shift: F64, noise: F64
-    ) -> None:
+    def _draw_run(self, field: FieldColumns, run: slice, precision: F64, shift: F64, noise: F64) -> None:
         side, by_column = self._sides[field.side], self._by_column[field.side]
+        columns, n_examples = field.columns[run], field.n_examples[run]
         together = kernels.LANES if field.exclusive else 1
         data = (*by_column, side.example_ptr, side.examples)
         state = self.rank, self.factors, self.weights, self._q, self._e
@@ -133,7 +132,7 @@ class Chain:
 
         def draw(start: int, stop: int) -> None:
             at = kernels.draw_columns(
-                start, stop, columns, together, *data, precision, shift, self.alpha, noise, *state
+                start, stop, columns, n_examples, together, *data, precision, shift, self.alpha, noise, *state
             )
             if at >= 0:
                 failed.append(at)

@@ -35,7 +35,7 @@ def inclusion(weights: NDArray[np.floating[Any]], n: int) -> Floats:
             break
         q[over] = 1
         open_ &= ~over
-        left = n - np.count_nonzero(~open_)
+        left = float(n - np.count_nonzero(~open_))
     return np.minimum(q, 1.0)
 
 

@@ -148,6 +148,7 @@ def test_scores_of_lists_pairs_and_single_users_are_the_same_bits(kind):
 def test_predictions_are_probabilities_unless_the_values_are_ratings(kind):
     data = world(kind)
     model = fitted(data)
+    assert sl.DeepFM().predicts_ratings  # it may: only the data tells
     assert not model.predicts_ratings
     scores = model.score([1, 2], [3, 4]).astype(np.float64)
     np.testing.assert_allclose(model.predict([1, 2], [3, 4]), 1 / (1 + np.exp(-scores)), rtol=1e-6)

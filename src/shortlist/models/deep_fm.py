@@ -152,8 +152,8 @@ class DeepFM(Model):
 
     @property
     def predicts_ratings(self) -> bool:
-        """Return whether it was fitted on ratings."""
-        return self.is_fitted and self.memory_.feedback.kind == "ratings"
+        """Return whether it was fitted on ratings; before the fit True: it will be if the data is."""
+        return not self.is_fitted or self.memory_.feedback.kind == "ratings"
 
     @property
     def context_columns(self) -> tuple[str, ...]:

@@ -235,20 +235,21 @@ class DeepFM(Model):
     ) -> dict[str, Floats]:
         """Return the parameters that the fit begins at: those of `start`, else random ones and the mean as the bias.
 
-        Columns that nothing is learned of are zero, and stay so.
+        Columns that nothing is learned of, nor was before, are zero, and stay so.
         """
         sizes = self.encoder.n_columns, len(self.encoder.fields), self.dim, self.layers
         values = first_values(*sizes, self.init_std, fitting.rng)
+        settled = examples.columns_of(learned)
         if fitting.start is None:
             mean = float(examples.target[learned].mean(dtype=np.float64))
             values["bias"][0] = mean if self.memory_.feedback.kind == "ratings" else self._logit(mean)
         else:
-            self._take_over(fitting.start, values)
-        values["table"][~examples.columns_of(learned)] = 0
+            settled[self._take_over(fitting.start, values)] = True
+        values["table"][~settled] = 0
         return values
 
-    def _take_over(self, start: DeepFM, values: dict[str, Floats]) -> None:
-        """Put `values` where `start` has them; columns that it does not have stay as they are."""
+    def _take_over(self, start: DeepFM, values: dict[str, Floats]) -> NDArray[np.int64]:
+        """Put `values` where `start` has them, and return the columns that it has; the others stay as they are."""
         if start.layers != self.layers:
             raise ParameterError(
                 f"start has layers={start.layers}, this DeepFM {self.layers}: set the same, or fit without start"
@@ -257,6 +258,7 @@ class DeepFM(Model):
         values["table"][here] = np.column_stack([start.embeddings_, start.weights_])[there]
         values["bias"][0] = start.bias_
         take_deep_part(values, start.deep_)
+        return here
 
     @property
     def _negligible(self) -> float:

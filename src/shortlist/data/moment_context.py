@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from shortlist.data.time_encodings import WORDS, place_of
+from shortlist.errors import DataError
 from shortlist.stages import distinct
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ def moment_context(
     | item_recent_events | events of the item in the last `recent` µs |
     | user_recency_days, item_recency_days, pair_recency_days | days since the last of them; null where there is none |
 
-    Numbers are Float64. `past` has times and no event after `now`: raises `ValueError` otherwise. Cost: O(m log m) of
+    Numbers are Float64. `past` has times and no event after `now`: raises `DataError` otherwise. Cost: O(m log m) of
     the events, O(log m) a pair.
     """
     time = past.timestamp
     if time is None or (len(past) and time[-1] > now):
-        raise ValueError("the past has an event after the moment, or none has a time")
+        raise DataError("the past has an event after the moment, or none has a time")
     moment = pl.Series([now]).cast(pl.Datetime("us", "UTC"))
     keys = past.user_idx.astype(np.int64) * past.n_items + past.item_idx
     pairs = distinct(keys)

@@ -91,6 +91,22 @@ def test_an_item_outside_the_catalogue_gets_what_its_twin_in_it_has(films, fitte
     assert_array_equal(found.offsets, 0)
 
 
+def test_a_boost_moves_new_items_up_and_keeps_their_order(films, fitted):
+    data = films[0]
+    boosted = FeatureMapping({"taste": fitted.model_}, boost=4.0).fit(data, rng=0)
+    cold = fitted.mapped_items_
+    assert_allclose(boosted.item_factors_[cold], 4 * fitted.item_factors_[cold], rtol=1e-6)
+    assert_array_equal(boosted.item_factors_[~cold], fitted.item_factors_[~cold])
+    new = [0, 5, 10, 15]
+    order = [model.recommend([1], 4, items=new).frame["item_id"].to_list() for model in (fitted, boosted)]
+    assert order[0] == order[1]
+    places = [
+        sum(item % 5 == 0 for item in model.recommend([1, 2, 3], 5).frame["item_id"])
+        for model in (fitted, boosted)
+    ]
+    assert places[1] > places[0]
+
+
 def test_an_item_without_any_feature_is_unknown(fitted, films):
     empty = pl.DataFrame(
         {"id": [900], "genres": [None], "year": [None]},

@@ -43,11 +43,13 @@ class FeatureMapping(DotProduct, Model):
     - user_columns: of the user features; None: all of them; [] maps no user
     - encode: how columns of items are encoded, as in `FeatureEncoder.fit`; user_encode: of users
     - reg > 0, user_reg > 0: the penalties. Words are in few rows each, and need more of it than genres
+    - boost > 0: mapped vectors of items, and their offsets, are multiplied by it. Among themselves their order stays;
+      above 1 they come earlier on lists beside warm items, for who wants new items to be seen
 
     Known are the model's users and items, and those without an event that have a feature which is not 0.
     Fitted: `models_`, `item_factors_` float32[n_items, dim], `item_offsets_`, `user_factors_` float32[n_users, dim],
     `user_offsets_`, `mapped_items_` bool[n_items], `mapped_users_` bool[n_users], `item_map_` float32[f + 1, dim + 1]
-    (W above c; the last column is that of the offset), `user_map_`, `item_encoding_`, `user_encoding_`.
+    (W above c, times boost; the last column is that of the offset), `user_map_`, `item_encoding_`, `user_encoding_`.
     Cost: the fit of the model, and see `sparse_ridge.ridge`.
     Source: Gantner et al., Learning Attribute-to-Feature Mappings for Cold-Start Recommendations, ICDM 2010 (the
     linear map, which they learn for the ranking too; ours is by least squares alone).
@@ -89,6 +91,7 @@ class FeatureMapping(DotProduct, Model):
         user_encode: Encode | None = None,
         reg: float = 3.0,
         user_reg: float = 3.0,
+        boost: float = 1.0,
     ) -> None:
         self.models = _one_model(models)
         self.columns = _names("columns", columns)
@@ -99,6 +102,7 @@ class FeatureMapping(DotProduct, Model):
         self.user_encode = None if user_encode is None else dict(user_encode)
         self.reg = number("reg", reg, above_zero=True)
         self.user_reg = number("user_reg", user_reg, above_zero=True)
+        self.boost = number("boost", boost, above_zero=True)
 
     @property
     def model_(self) -> Model:
@@ -121,7 +125,7 @@ class FeatureMapping(DotProduct, Model):
         learned = np.column_stack([vectors.item_factors_, vectors.item_offsets_])
         learned[~model.known_items_] = 0
         self.item_encoding_, self.item_map_, learned, self.mapped_items_ = _with_mapped(
-            items, dataset.item_features, learned, have, self.reg
+            items, dataset.item_features, learned, have, self.reg, self.boost
         )
         self.item_factors_, self.item_offsets_ = _split(learned)
         have = np.bincount(log.user_idx, minlength=log.n_users) > 0
@@ -252,16 +256,18 @@ def _with_mapped(
     learned: Floats,
     have: NDArray[np.bool_],
     reg: float,
+    boost: float = 1.0,
 ) -> tuple[dict[str, Any] | None, Floats, Floats, NDArray[np.bool_]]:
     """Return the encoding, the map, the vectors with those that are mapped, and bool[n]: which are.
 
-    have bool[n]: what has an event, and a row of `learned` float32[n, dim + 1] that is regressed on its features.
+    The map is `boost` times what the regression says. have bool[n]: what has an event, and a row of `learned`
+    float32[n, dim + 1] that is regressed on its features.
     """
     if encoder is None or table is None:
         return None, np.zeros((0, learned.shape[1]), np.float32), learned, np.zeros(have.size, bool)
     rows = encoder.transform(table)
     weights, constant = ridge(rows[np.flatnonzero(have)], learned[have], reg)
-    found = np.vstack([weights, constant]).astype(np.float32)
+    found = (boost * np.vstack([weights, constant])).astype(np.float32)
     mapped, described = _predicted(rows, found)
     is_mapped = described & ~have
     return encoder.to_values(), found, np.where(is_mapped[:, None], mapped, learned), is_mapped

@@ -184,7 +184,7 @@ def test_every_model_has_a_default_space_that_holds_its_defaults(name):
 def test_a_mapping_has_its_penalties_and_the_default_space_of_its_model():
     found = default_space(Parts(sl.FeatureMapping({"taste": sl.WALS()})))
     wanted = {f"models.taste.{name}" for name in DEFAULTS["WALS"]}
-    assert set(found) == {*wanted, "reg", "user_reg"}
+    assert set(found) == {*wanted, "reg", "user_reg", "boost"}
 
 
 def test_a_blend_has_the_default_spaces_of_its_models():

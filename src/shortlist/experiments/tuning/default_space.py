@@ -74,6 +74,7 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
     "FeatureMapping": {  # its model has a row of its own
         "reg": Range(0.1, 100.0, log=True),
         "user_reg": Range(0.1, 100.0, log=True),
+        "boost": Range(0.5, 8.0, log=True),
     },
     "ItemNeighbors": {
         "n_neighbors": Range(10, 500, log=True, whole=True),

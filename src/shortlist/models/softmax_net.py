@@ -144,7 +144,7 @@ class SoftmaxNet(DotProduct, Model):
         user_features: bool | Sequence[str] = False,
         similarity: Similarity = "cosine",
         temperature: float = 0.1,
-        item_bias: bool = False,
+        item_bias: bool = True,
         negatives: Negatives = "all",
         n_negatives: int = 2048,
         popularity_exponent: float = 0.5,

@@ -88,3 +88,14 @@ def test_kinds_follow_from_types():
         datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, 12, tzinfo=UTC), ["x"], None,
     )  # fmt: skip
     assert table.frame["id"].to_list() == [0, 1]
+
+
+def test_reading_may_add_parts_of_the_times():
+    frame = pl.DataFrame(
+        {"user_id": [1, 2], "item_id": [7, 7], "timestamp": ["2024-01-01T09:30:00", "2024-01-02T23:00:00"]}
+    )
+    data = sl.read(frame, time_parts=["hour", "weekday"])
+    assert data.interactions.context.to_dict(as_series=False) == {
+        "hour": ["9", "23"],
+        "weekday": ["Monday", "Tuesday"],
+    }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from shortlist.data.assembly import assemble
 from shortlist.data.columns import ColumnMap, nearest, require_not_swapped
+from shortlist.data.context_columns import with_time_parts
 from shortlist.data.duplicate_rows import Duplicates
 from shortlist.data.events import Meaning, read_events
 from shortlist.data.feature_reading import FeatureSpec, read_features
@@ -56,6 +57,7 @@ def read(
     encoding: str | None = None,
     name: str | None = None,
     repeats: bool = False,
+    time_parts: Sequence[str] = (),
 ) -> Dataset:
     """Return the events in `interactions` and what `items` and `users` say of their ids, as one `Dataset`.
 
@@ -88,6 +90,7 @@ def read(
       says so
     - name: of the dataset; None takes the name of the file or folder
     - repeats: people come back to the same items (groceries, songs), so `evaluate` measures lists with seen items too
+    - time_parts: "hour", "weekday" or "month" of each event's time, as further columns of context (`with_time_parts`)
 
     Ids stay as they are: integers, or strings. Those of a CSV column are integers only if every one is written as an
     integer prints itself (so 007 makes strings of all). The same ids in a feature table become the same kind.
@@ -103,7 +106,8 @@ def read(
     data, report = request.run(name or _name_of(interactions), interactions, impressions, items, users)
     if not report.ok:
         warnings.warn(f"{report.summary()}; dataset.report lists them", DataWarning, stacklevel=2)
-    return replace(data, repeats=repeats)
+    declared = replace(data, repeats=repeats)
+    return with_time_parts(declared, time_parts) if time_parts else declared
 
 
 def check(

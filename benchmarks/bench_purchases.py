@@ -236,7 +236,7 @@ ENTRIES = (
     Entry("logistic regression", logistic_regression(context=False), REGRESSION_GRID),
     Entry("FactorizationMachine", machine(context=False), MACHINE_GRID),
     Entry("DeepFM", deep_fm(context=False), DEEP_GRID),
-    Entry(TREES, trees, ((0.05, 31), (0.1, 31), (0.1, 63))),
+    Entry(TREES, trees, ((0.03, 15), (0.05, 15), (0.05, 31), (0.1, 31))),
     Entry("logistic regression, context", logistic_regression(context=True), REGRESSION_GRID),
     Entry("FactorizationMachine, context", machine(context=True), MACHINE_GRID),
     Entry("DeepFM, context", deep_fm(context=True), DEEP_GRID),

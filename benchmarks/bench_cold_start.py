@@ -66,7 +66,7 @@ def boosted(reg: float, boost: float) -> sl.FeatureMapping:
     return sl.FeatureMapping({"taste": wals()}, reg=reg, boost=boost)
 
 
-def towers(columns: list[str], text: str, temperature: float) -> sl.TwoTower:
+def towers(columns: list[str], text: str, n_epochs: int, temperature: float) -> sl.TwoTower:
     """Return two towers: the user's id; the item's features, the text by 64 singular vectors, and no id of it."""
     return sl.TwoTower(
         (128, 64),
@@ -79,7 +79,7 @@ def towers(columns: list[str], text: str, temperature: float) -> sl.TwoTower:
         id_dropout=0.0,
         temperature=temperature,
         batch_size=512,
-        n_epochs=20,
+        n_epochs=n_epochs,
         patience=None,
         validation_share=0.0,
         device="cpu",
@@ -118,7 +118,8 @@ def film_models() -> dict[str, dict[str, Any]]:
         },
         "FactorizationMachine": {"genres+year": partial(machine, ["genres", "year"])},
         "TwoTower": {
-            f"temperature={t}": partial(towers, ["genres", "year", "title"], "title", t) for t in (0.1, 0.2)
+            f"temperature={t}": partial(towers, ["genres", "year", "title"], "title", 20, t)
+            for t in (0.1, 0.2)
         },
         "FeatureMapping": {
             f"{name}, reg={reg:g}": partial(mapping, columns, reg)
@@ -140,7 +141,7 @@ def product_models() -> dict[str, dict[str, Any]]:
             for weight in (0.1, 1.0, 10.0)
         },
         "TwoTower": {
-            f"temperature={t}": partial(towers, ["description", "price"], "description", t)
+            f"temperature={t}": partial(towers, ["description", "price"], "description", 5, t)
             for t in (0.1, 0.2)
         },
         "FeatureMapping": {

@@ -264,9 +264,10 @@ def rmse(predict: Predict, rows: Rows) -> float:
 
 def chosen(make: Callable[[Rows, Any], Predict], choices: tuple[Any, ...], fit: Rows, check: Rows) -> Any:
     """Return the choice of least error on the rows to choose by."""
-    found = [rmse(make(fit, choice), check) for choice in choices]
-    for choice, error in zip(choices, found, strict=True):
-        print(f"  {getattr(make, '__name__', '')} {choice}: {error:.4f}", flush=True)
+    found = []
+    for choice in choices:
+        found.append(rmse(make(fit, choice), check))
+        print(f"  {make.__name__} {choice}: {found[-1]:.4f}", flush=True)
     return choices[int(np.argmin(found))]
 
 

@@ -59,8 +59,15 @@ def fit_towers(
         rng,
         validate=problem.validation(held, settings.batch_size) if held.size else None,
         on_epoch=told,
+        work=_work(parameters, min(kept.size, settings.batch_size)),
     )
     return _trained(parameters, widths, settings), history
+
+
+def _work(parameters: FlatParameters, batch_size: int) -> float:
+    """Return how many products a step takes: every weight with every row, and the optimiser's over all parameters."""
+    weights = sum(parameters[name].numel() for name in parameters if name not in ID_TABLES)
+    return weights * batch_size + 16 * parameters.n_parameters
 
 
 class TowerProblem:

@@ -109,6 +109,7 @@ def train(
     *,
     validate: Validate | None = None,
     on_epoch: OnTrained | None = None,
+    work: float | None = None,
 ) -> History:
     """Lower the mean loss of `n_rows` rows, changing `parameters` in place; return how it went.
 
@@ -119,6 +120,8 @@ def train(
     - validate: called after each epoch, without gradients; the parameters end where it was least
     - on_epoch: called after each epoch with its number, its loss and its validation loss; parameters as the epoch
       left them
+    - work: about how many products a step takes, for the number of threads; where None, every parameter with every row
+      of a batch, which is too many where a row looks up a few of the numbers of a table
 
     On the processor the same `rng` gives the same result: on any number of threads where steps are small
     (`torch_threads`), and where they are not, up to the order in which PyTorch's threads sum. On a graphics processor
@@ -132,7 +135,9 @@ def train(
         raise DataError("there are no rows to train on")
     losses: list[float] = []
     checks: list[float] = []
-    with torch_threads(parameters.n_parameters * min(n_rows, schedule.batch_size)):
+    if work is None:
+        work = parameters.n_parameters * min(n_rows, schedule.batch_size)
+    with torch_threads(work):
         descent = _Descent(parameters, loss_of, schedule)
         best = _Best(parameters)
         for epoch in range(1, schedule.n_epochs + 1):

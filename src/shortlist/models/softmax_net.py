@@ -333,13 +333,24 @@ class SoftmaxNet(DotProduct, Model):
             parameters,
             net.loss_of,
             liked.shape[0],
-            Schedule(n_epochs, self.batch_size, self.learning_rate, self.patience, falling=True),
+            Schedule(
+                n_epochs,
+                self.batch_size,
+                self.learning_rate,
+                self.patience,
+                negligible=self._ordinary_loss(liked.shape[1]),
+                falling=True,
+            ),
             fitting.rng,
             validate=None if held_back is None else lambda: net.validation_loss(held_back),
             on_epoch=ended,
         )
         self.best_epoch_ = int(history.best_epoch)
         self._publish(parameters.arrays(), features, learnt)
+
+    def _ordinary_loss(self, n_items: int) -> float:
+        """Return a loss that says nothing of steps that diverge: of few people one epoch's targets can be easy ones."""
+        return 1 + float(np.log(n_items)) + (2 / self.temperature if self.similarity == "cosine" else 0.0)
 
     def _publish(self, arrays: Arrays, features: sparse.csr_array | None, learnt: NDArray[np.bool_]) -> None:
         """Set the fitted attributes, zeros for items and people that were not learnt."""

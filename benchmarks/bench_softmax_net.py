@@ -48,12 +48,12 @@ NET = Part(
     sl.SoftmaxNet,
     {
         "temperature": (0.08, 0.1, 0.12),
-        "learning_rate": (0.005, 0.01, 0.02),
+        "learning_rate": (0.0025, 0.005, 0.01),
         "target_fraction": (0.3, 0.5, 0.7),
         "user_weight_exponent": (0.0, 0.5, 1.0),
     },
     {"temperature": 0.1, "learning_rate": 0.01, "target_fraction": 0.5, "user_weight_exponent": 0.5},
-    {**FORM, "n_negatives": 2048, "n_epochs": 12},
+    {**FORM, "n_negatives": 2048, "n_epochs": 24},
 )
 EPOCHS = (20, 40, 80)
 PUBLISHED = (

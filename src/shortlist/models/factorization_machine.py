@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy import special
@@ -13,6 +13,7 @@ from shortlist.data.event_encoder import EventEncoder
 from shortlist.errors import DataError, ParameterError
 from shortlist.models.encoded_columns import checked_names, described, id_columns, moved_columns
 from shortlist.models.exact_search import search
+from shortlist.models.fm_courses import COURSES, Solver, Spread, all_but_text, flag, learned_events
 from shortlist.models.fm_descent import Descent, Steps, Watch, loss_of_intercept, require_descending
 from shortlist.models.fm_design import Design, Examples, Rows
 from shortlist.models.fm_encoding import Encoding
@@ -41,41 +42,9 @@ if TYPE_CHECKING:
     from shortlist.models.fm_fold_in import Link
     from shortlist.stages import Lists, Request
 
-Solver = Literal["gibbs", "adagrad", "sgd"]
 EXAMPLES_A_BLOCK = 1 << 16
 LEAST_REG = 1e-6
 LABEL_SHARE = 0.2
-
-
-class Course(NamedTuple):
-    """What a solver does unless it is told otherwise; None: it has no such thing."""
-
-    n_epochs: int
-    refit_epochs: int
-    burn_in: int | None
-    n_kept: int | None
-    learning_rate: float | None
-    reg: float | None
-    weight_reg: float | None
-
-
-COURSES: dict[str, Course] = {
-    "gibbs": Course(200, 60, 20, 90, None, None, None),
-    "adagrad": Course(10, 5, None, None, 0.05, 0.1, 0.05),
-    "sgd": Course(30, 10, None, None, 0.03, 0.1, 0.05),
-}
-
-
-class Spread(NamedTuple):
-    """Predictions float32[m], and how far they may be off: one standard deviation each, float32[m].
-
-    - of_mean: of what is predicted (a mean rating, a probability); more data would make it smaller
-    - of_value: of the rating or label itself, with its noise
-    """
-
-    mean: NDArray[np.float32]
-    of_mean: NDArray[np.float32]
-    of_value: NDArray[np.float32]
 
 
 class FactorizationMachine(DotProduct, Model):
@@ -249,7 +218,7 @@ class FactorizationMachine(DotProduct, Model):
     # Fitting.
 
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
-        log = _learned(dataset)
+        log = learned_events(dataset)
         self._encode(dataset, log)
         context, context_idx = self._rows_of.moments(log.context, len(log))
         target = log.value if dataset.feedback.kind != "events" else np.ones(len(log), np.float32)
@@ -272,8 +241,8 @@ class FactorizationMachine(DotProduct, Model):
             dataset.with_interactions(log),
             user_ids=self.user_ids,
             item_ids=self.item_ids,
-            user_columns=_all_but_text(self.user_columns, dataset.user_features),
-            item_columns=_all_but_text(self.item_columns, dataset.item_features),
+            user_columns=all_but_text(self.user_columns, dataset.user_features),
+            item_columns=all_but_text(self.item_columns, dataset.item_features),
             context_columns=self.context,
             encode=self.encode,
         )
@@ -638,30 +607,3 @@ class FactorizationMachine(DotProduct, Model):
         chances = special.ndtr(scores) if self.link == "probit" else special.expit(scores)
         mean = chances.mean(axis=1)
         return mean, chances.std(axis=1), np.sqrt(mean * (1 - mean))
-
-
-def _learned(dataset: Dataset) -> Interactions:
-    """Return the events to learn from: all ratings and labels; of positive-only events those with a value."""
-    log = dataset.interactions
-    if not np.isfinite(log.value).all():
-        row = int(np.flatnonzero(~np.isfinite(log.value))[0])
-        raise DataError(f"the value of event {row} is {log.value[row]}: leave such events out")
-    if dataset.feedback.kind != "events":
-        return log
-    if not log.positive.any():
-        raise DataError(f"none of the {len(log)} events is positive (their value would be above 0)")
-    return log.where(log.positive)
-
-
-def _all_but_text(columns: Sequence[str] | None, table: FeatureTable | None) -> Sequence[str] | None:
-    """Return `columns`; where None all of the table but free text, which has as many columns as words."""
-    if columns is not None or table is None:
-        return columns
-    return [name for name, kind in table.kinds.items() if kind != "text"]
-
-
-def flag(name: str, value: object) -> bool:
-    """Return `value`, True or False; raise `ParameterError` otherwise."""
-    if not isinstance(value, bool):
-        raise ParameterError(f"{name} must be True or False, got {value!r}")
-    return value

@@ -1,0 +1,78 @@
+"""What a factorisation machine is told and tells: the course of each solver, the events learned from, the spread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from shortlist.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from shortlist.data.dataset import Dataset
+    from shortlist.data.features import FeatureTable
+    from shortlist.data.interactions import Interactions
+
+Solver = Literal["gibbs", "adagrad", "sgd"]
+
+
+class Course(NamedTuple):
+    """What a solver does unless it is told otherwise; None: it has no such thing."""
+
+    n_epochs: int
+    refit_epochs: int
+    burn_in: int | None
+    n_kept: int | None
+    learning_rate: float | None
+    reg: float | None
+    weight_reg: float | None
+
+
+COURSES: dict[str, Course] = {
+    "gibbs": Course(200, 60, 20, 90, None, None, None),
+    "adagrad": Course(10, 5, None, None, 0.05, 0.1, 0.05),
+    "sgd": Course(30, 10, None, None, 0.03, 0.1, 0.05),
+}
+
+
+class Spread(NamedTuple):
+    """Predictions float32[m], and how far they may be off: one standard deviation each, float32[m].
+
+    - of_mean: of what is predicted (a mean rating, a probability); more data would make it smaller
+    - of_value: of the rating or label itself, with its noise
+    """
+
+    mean: NDArray[np.float32]
+    of_mean: NDArray[np.float32]
+    of_value: NDArray[np.float32]
+
+
+def learned_events(dataset: Dataset) -> Interactions:
+    """Return the events to learn from: all ratings and labels; of positive-only events those with a value."""
+    log = dataset.interactions
+    if not np.isfinite(log.value).all():
+        row = int(np.flatnonzero(~np.isfinite(log.value))[0])
+        raise DataError(f"the value of event {row} is {log.value[row]}: leave such events out")
+    if dataset.feedback.kind != "events":
+        return log
+    if not log.positive.any():
+        raise DataError(f"none of the {len(log)} events is positive (their value would be above 0)")
+    return log.where(log.positive)
+
+
+def all_but_text(columns: Sequence[str] | None, table: FeatureTable | None) -> Sequence[str] | None:
+    """Return `columns`; where None all of the table but free text, which has as many columns as words."""
+    if columns is not None or table is None:
+        return columns
+    return [name for name, kind in table.kinds.items() if kind != "text"]
+
+
+def flag(name: str, value: object) -> bool:
+    """Return `value`, True or False; raise `ParameterError` otherwise."""
+    if not isinstance(value, bool):
+        raise ParameterError(f"{name} must be True or False, got {value!r}")
+    return value

@@ -48,7 +48,7 @@ NET = Part(
     sl.SoftmaxNet,
     {
         "temperature": (0.08, 0.1, 0.12),
-        "learning_rate": (0.0025, 0.005, 0.01),
+        "learning_rate": (0.003, 0.005, 0.01, 0.02),
         "target_fraction": (0.3, 0.5, 0.7),
         "user_weight_exponent": (0.0, 0.5, 1.0),
     },

@@ -56,14 +56,14 @@ def wals(**given: Any) -> sl.WALS:
     return sl.WALS(**{"dim": 64, "unobserved_weight": 0.1, "reg": 0.03, "n_epochs": 8, **given})
 
 
-def mapping(columns: list[str] | None, reg: float, **given: Any) -> sl.FeatureMapping:
+def mapping(columns: list[str] | None, penalty: float, **given: Any) -> sl.FeatureMapping:
     """Return WALS whose cold items stand where a regression on `columns` puts them."""
-    return sl.FeatureMapping({"taste": wals(**given)}, columns=columns, reg=reg)
+    return sl.FeatureMapping({"taste": wals(**given)}, columns=columns, reg=penalty)
 
 
-def boosted(reg: float, boost: float) -> sl.FeatureMapping:
-    """Return a mapping on everything that gives new items more places beside the others."""
-    return sl.FeatureMapping({"taste": wals()}, reg=reg, boost=boost)
+def boosted(columns: list[str] | None, penalty: float, boost: float, **given: Any) -> sl.FeatureMapping:
+    """Return a mapping that gives new items more places beside the others."""
+    return sl.FeatureMapping({"taste": wals(**given)}, columns=columns, reg=penalty, boost=boost)
 
 
 def towers(columns: list[str], text: str, n_epochs: int, temperature: float) -> sl.TwoTower:
@@ -126,7 +126,7 @@ def film_models() -> dict[str, dict[str, Any]]:
             for name, columns in {"genres+title": ["genres", "title"], "all": None}.items()
             for reg in (3.0, 10.0)
         },
-        BOOSTED: {f"boost={boost:g}": partial(boosted, 10.0, boost) for boost in BOOSTS},
+        BOOSTED: {f"boost={boost:g}": partial(boosted, None, 10.0, boost) for boost in BOOSTS},
     }
 
 
@@ -145,11 +145,13 @@ def product_models() -> dict[str, dict[str, Any]]:
             for t in (0.1, 0.2)
         },
         "FeatureMapping": {
-            f"{name}, reg={reg:g}": partial(mapping, columns, reg)
-            for name, columns in {"description": text, "all": None}.items()
-            for reg in (1.0, 3.0, 10.0)
+            f"WALS of dim {dim}, reg={reg:g}": partial(mapping, text, 1.0, dim=dim, reg=reg)
+            for dim in (64, 256)
+            for reg in (0.003, 0.01, 0.03)
         },
-        BOOSTED: {f"boost={boost:g}": partial(boosted, 1.0, boost) for boost in BOOSTS},
+        BOOSTED: {
+            f"boost={boost:g}": partial(boosted, text, 1.0, boost, dim=256, reg=0.01) for boost in BOOSTS
+        },
     }
 
 

@@ -39,9 +39,8 @@ if TYPE_CHECKING:
     I32 = NDArray[np.int32]
     I64 = NDArray[np.int64]
 
-LANES = (
-    32  # columns whose systems are solved side by side, so that vector instructions have work whatever d is
-)
+# Columns whose systems are solved side by side, so that vector instructions have work whatever d is.
+LANES = 32
 SHORT = 48  # columns of at most so many examples are summed side by side too
 CHUNK = 64  # examples that are added to s at a time
 
@@ -349,7 +348,8 @@ def draw_lanes(d: int, a: F64, noise: F64, first: int, n: int) -> bool:
     for j in range(d):
         _less_products(a, j, j)
         pivot = a[j, j]
-        pivot[:] = 1.0 / np.sqrt(pivot)  # its inverse: what follows multiplies. As an array no division is checked
+        # Its inverse, since what follows multiplies; as an array, since there no division is checked.
+        pivot[:] = 1.0 / np.sqrt(pivot)
         for i in range(j + 1, d + 1):  # with the right side as the row below: L⁻¹ x comes along
             _less_products(a, i, j)
             _times(a, i, j)

@@ -5,7 +5,7 @@
 - gowalla: DIRECTORY holds train.parquet and test.parquet of the split that LightGCN published (`pair_data` has the
   protocol; the data has no licence and is not part of this repository). Parameters, then the number of epochs, are
   found on a random fifth of each user's training events, as `bench_gowalla` finds those of the other models; then the
-  net is fitted on all of train and measured on test, once a seed. The test part is seen by nothing else.
+  net is fitted on all of train and measured on test. The test part is seen by nothing else.
 - negatives: on MovieLens small, every way to draw negatives with the same number of steps: quality and seconds.
 - folding: of models trained on what was shown alone and of models with negatives, on two kinds of people who share no
   item, and on the genres of MovieLens small.
@@ -40,7 +40,7 @@ FORM = {
     "dim": 64,
     "item_bias": True,
     "negatives": "uniform",
-    "n_negatives": 8192,
+    "n_negatives": 4096,
     "batch_size": 256,
 }
 NET = Part(
@@ -48,14 +48,14 @@ NET = Part(
     sl.SoftmaxNet,
     {
         "temperature": (0.08, 0.1, 0.12),
-        "learning_rate": (0.003, 0.005, 0.01, 0.02),
+        "learning_rate": (0.005, 0.01, 0.02),
         "target_fraction": (0.3, 0.5, 0.7),
-        "user_weight_exponent": (0.0, 0.5, 1.0),
+        "user_weight_exponent": (0.5, 1.0),
     },
     {"temperature": 0.1, "learning_rate": 0.01, "target_fraction": 0.5, "user_weight_exponent": 0.5},
-    {**FORM, "n_negatives": 2048, "n_epochs": 24},
+    {**FORM, "n_negatives": 2048, "n_epochs": 16},
 )
-EPOCHS = (20, 40, 80)
+EPOCHS = (20, 40)
 PUBLISHED = (
     ("MF-BPR, dim 64", 0.1627, 0.1378),
     ("YouTubeDNN, dim 64", 0.1754, 0.1473),
@@ -81,11 +81,11 @@ def gowalla(folder: Path) -> dict[str, Any]:
     train, test, data_hash = pair_data.read(folder)
     start = time.perf_counter()
     found = searched(NET, train)
-    begin = {**found, "n_epochs": EPOCHS[1]}
+    begin = {**found, "n_epochs": EPOCHS[0]}
     epochs = replace(NET, values={"n_epochs": EPOCHS}, begin=begin, searched_with=FORM)
     chosen = {**searched(epochs, train), **FORM}
     seconds = time.perf_counter() - start
-    rows = measured(NET.title, lambda: sl.SoftmaxNet(**chosen), train, test, SEEDS)
+    rows = measured(NET.title, lambda: sl.SoftmaxNet(**chosen), train, test, SEEDS[:1])
     published = [[f"{name} (published)", recall, ndcg, None] for name, recall, ndcg in PUBLISHED]
     columns = {"": "", "Recall@20": ".4f", "NDCG@20": ".4f", "fit, s": ".0f"}
     return {

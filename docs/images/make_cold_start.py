@@ -27,9 +27,7 @@ def curve(rows: list[list[object]]) -> pl.DataFrame:
     """Return one row a choice and number of questions; without a question all are alike."""
     start = next(row for row in rows if row[1] == 0)
     found = [{"chosen by": choice, "questions": 0, "value": start[3]} for choice in COLORS]
-    found += [
-        {"chosen by": row[0], "questions": row[1], "value": row[3]} for row in rows if row[0] in COLORS
-    ]
+    found += [{"chosen by": row[0], "questions": row[1], "value": row[3]} for row in rows if row[0] in COLORS]
     return pl.DataFrame(found)
 
 

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from shortlist.models.content_based import ContentBased as ContentBased
     from shortlist.models.deep_fm import DeepFM as DeepFM
     from shortlist.models.ease import EASE as EASE
-    from shortlist.models.feature_mapping import FeatureMapping as FeatureMapping
     from shortlist.models.factorization_machine import FactorizationMachine as FactorizationMachine
+    from shortlist.models.feature_mapping import FeatureMapping as FeatureMapping
     from shortlist.models.fitting import Epoch as Epoch
     from shortlist.models.graph_filter import GraphFilter as GraphFilter
     from shortlist.models.item_neighbors import ItemNeighbors as ItemNeighbors

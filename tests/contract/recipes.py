@@ -530,7 +530,9 @@ def two_tower(rng: np.random.Generator) -> Recipe:
     loss = rng.choice(["None", "'squared'", "'cross_entropy'", "'softmax'"])
     softmax_of = {"None": ("events",), "'softmax'": ALL_KINDS}.get(str(loss), ())
     described = bool(rng.random() < 0.4)
-    numbers = f"id_dim={rng.integers(1, 4)}, id_dropout={rng.choice([0.0, 0.3])}, n_epochs={rng.integers(1, 4)}"
+    numbers = (
+        f"id_dim={rng.integers(1, 4)}, id_dropout={rng.choice([0.0, 0.3])}, n_epochs={rng.integers(1, 4)}"
+    )
     held = f"batch_size={rng.choice([2, 64])}, validation_share={rng.choice([0.0, 0.2])}"
     features = "None" if described else "False"
 

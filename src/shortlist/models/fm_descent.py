@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -49,8 +49,8 @@ class Descent:
         """Step on the examples in `order`, which are at least one, and return their mean loss, each before its step."""
         of = design.examples
         rows = design.row_arguments()
-        parts = self.intercept, self.weights, self.factors
-        total = descend(order, of.target, *rows, *parts, *self._squares, *steps)
+        parts: tuple[Any, ...] = (*rows, self.intercept, self.weights, self.factors, *self._squares, *steps)
+        total: float = descend(order, of.target, *parts)
         return total / len(order)
 
     def parameters(self) -> Parameters:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -54,14 +54,14 @@ class Rows(NamedTuple):
 
     def has(self, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return bool[n]: whether a row has an entry in one of the `wanted` columns bool[n_columns]."""
-        hits = offsets(wanted[self.columns] & (self.values != 0))
+        hits = offsets((wanted[self.columns] & (self.values != 0)).astype(np.int64))
         found: NDArray[np.bool_] = hits[self.ptr[1:]] > hits[self.ptr[:-1]]
         return found
 
     def by_column(self, n_columns: int) -> Rows:
         """Return the transpose: for each column the rows that it has, ascending."""
         shape = (len(self), n_columns)
-        columns = sparse.csr_array((self.values, self.columns, self.ptr), shape=shape).tocsc()
+        columns = sparse.csr_array((self.values, self.columns, self.ptr), shape=shape).T.tocsr()
         return Rows.of(columns)
 
 
@@ -141,7 +141,7 @@ class Design:
             "context": Side(self.context, of.context_idx),
         }
 
-    def row_arguments(self) -> tuple[NDArray[np.generic], ...]:
+    def row_arguments(self) -> tuple[Any, ...]:
         """Return what kernels take of the three sides: for each the row of each example, and the rows."""
         of = self.examples
         return (of.user_idx, *self.users, of.item_idx, *self.items, of.context_idx, *self.context)
@@ -180,7 +180,7 @@ def field_columns(design: Design, by_column: Rows, side: Side, field: Field) -> 
     counts = design.n_examples_of_column[field.start : field.stop]
     columns = (field.start + np.flatnonzero(counts > 0)).astype(np.int32)
     inside = (side.rows.columns >= field.start) & (side.rows.columns < field.stop)
-    per_row = np.diff(offsets(inside)[side.rows.ptr])
+    per_row = np.diff(offsets(inside.astype(np.int64))[side.rows.ptr])
     exclusive = bool(per_row.max(initial=0) <= 1)
     if exclusive:
         columns = columns[np.argsort(-design.n_examples_of_column[columns], kind="stable")]

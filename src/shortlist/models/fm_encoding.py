@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    import polars as pl
     from numpy.typing import NDArray
 
+    from shortlist.data.context_columns import ContextFrame
     from shortlist.data.event_encoder import EventEncoder
     from shortlist.data.features import FeatureTable
     from shortlist.data.vocabulary import Vocabulary
@@ -57,7 +57,7 @@ class Encoding:
         rows = self.encoder.user_rows(ids, table)
         return Rows.of(rows).without(id_columns(self.encoder, "user"))
 
-    def moments(self, context: pl.DataFrame | None, n: int) -> tuple[Rows, NDArray[np.int32]]:
+    def moments(self, context: ContextFrame | None, n: int) -> tuple[Rows, NDArray[np.int32]]:
         """Return the rows of the contexts of `n` events, and int32[n], which of them each event has."""
         if not self.encoder.context.width:
             return no_rows(), np.zeros(n, np.int32)

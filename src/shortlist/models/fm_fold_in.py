@@ -41,7 +41,8 @@ def folded(z: F64, base: F64, target: F64, prior: IdPrior, link: Link) -> F64:
         right = np.einsum("sij,sj->si", prior.precisions, prior.means)
         right += np.einsum("s,nsi,ns->si", prior.noise_precisions, z, errors)
         return _solved(systems, right)
-    theta, sign = prior.means.copy(), 2 * target[:, None] - 1
+    theta: F64 = prior.means
+    sign = 2 * target[:, None] - 1
     for _ in range(NEWTON_STEPS):
         slope, curvature = _label_terms(base + np.einsum("nsi,si->ns", z, theta), sign, link)
         systems = prior.precisions + np.einsum("ns,nsi,nsj->sij", curvature, z, z)
@@ -49,7 +50,8 @@ def folded(z: F64, base: F64, target: F64, prior: IdPrior, link: Link) -> F64:
         right -= np.einsum("sij,sj->si", prior.precisions, theta - prior.means)
         step = _solved(systems, right)
         length = np.sqrt((step**2).sum(axis=1, keepdims=True))
-        theta += step * np.minimum(1.0, LONGEST_STEP / np.maximum(length, LONGEST_STEP))
+        shorter = np.minimum(1.0, LONGEST_STEP / np.maximum(length, LONGEST_STEP))
+        theta = np.add(theta, step * shorter, dtype=np.float64)
         if length.max(initial=0) < ENOUGH:
             break
     return theta

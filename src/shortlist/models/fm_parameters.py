@@ -86,4 +86,5 @@ class Sums(NamedTuple):
         total = np.zeros(len(self.offsets))
         for sample in range(self.offsets.shape[1]):
             total += self.offsets[:, sample]
-        return (total / self.offsets.shape[1]).astype(np.float32)
+        mean: NDArray[np.float32] = (total / self.offsets.shape[1]).astype(np.float32)
+        return mean

@@ -34,9 +34,8 @@ def draw_prior(vectors: F64, rng: np.random.Generator) -> Prior:
     centred = vectors - mean
     scatter = np.eye(d) + centred.T @ centred + (BETA * n / (BETA + n)) * np.outer(mean, mean)
     precision = draw_wishart(linalg.inv(scatter), d + n, rng)
-    deviation = linalg.solve_triangular(
-        linalg.cholesky(precision, lower=True), rng.standard_normal(d), lower=True, trans="T"
-    )
+    root: F64 = linalg.cholesky(precision, lower=True)
+    deviation = linalg.solve_triangular(root, np.asarray(rng.standard_normal(d)), lower=True, trans="T")
     return Prior((n / (BETA + n)) * mean + deviation / np.sqrt(BETA + n), precision)
 
 

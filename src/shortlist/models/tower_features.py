@@ -76,10 +76,10 @@ def _encoding(
 def feature_rows(encoding: Encoding, table: FeatureTable | None, n: int) -> sparse.csr_array:
     """Return float32 CSR [n, f] of the features in `table`, a row each; all missing where there is no table."""
     if encoding is None:
-        return sparse.csr_array((n, 0), dtype=np.float32)
+        return _nothing(n, 0)
     encoder = FeatureEncoder.from_values(encoding)
     if table is None:
-        return sparse.csr_array((n, encoder.width), dtype=np.float32)
+        return _nothing(n, encoder.width)
     return encoder.transform(table, absent="missing")
 
 
@@ -87,3 +87,8 @@ def described(rows: sparse.csr_array) -> NDArray[np.bool_]:
     """Return bool[n]: which rows have a feature."""
     has: NDArray[np.bool_] = np.diff(rows.indptr) > 0
     return has
+
+
+def _nothing(n: int, width: int) -> sparse.csr_array:
+    ptr, column = np.zeros(n + 1, np.int32), np.zeros(0, np.int32)
+    return sparse.csr_array((np.zeros(0, np.float32), column, ptr), shape=(n, width))

@@ -124,5 +124,7 @@ class TrainedTowers:
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     length = np.sqrt(np.add.reduce(np.square(rows, dtype=np.float64), axis=1))
     some = length > SHORTEST
-    unit = rows / np.where(some, length, 1.0)[:, None] * some[:, None]
-    return unit.astype(np.float32)
+    unit: NDArray[np.float32] = (rows / np.where(some, length, 1.0)[:, None] * some[:, None]).astype(
+        np.float32
+    )
+    return unit

@@ -168,7 +168,9 @@ def test_a_function_has_the_parameters_of_its_signature():
         read_space({"rge": [1]}, parts)
 
 
-@pytest.mark.parametrize("name", [name for name in registry.MODELS if name not in ("Blend", "FeatureMapping")])
+@pytest.mark.parametrize(
+    "name", [name for name in registry.MODELS if name not in ("Blend", "FeatureMapping")]
+)
 def test_every_model_has_a_default_space_that_holds_its_defaults(name):
     parts = Parts(registry.class_of(name)())
     space = default_space(parts)

@@ -41,8 +41,7 @@ def folded(z: F64, base: F64, target: F64, prior: IdPrior, link: Link) -> F64:
         right = np.einsum("sij,sj->si", prior.precisions, prior.means)
         right += np.einsum("s,nsi,ns->si", prior.noise_precisions, z, errors)
         return _solved(systems, right)
-    theta: F64 = prior.means
-    sign = 2 * target[:, None] - 1
+    theta, sign = prior.means.copy(), 2 * target[:, None] - 1
     for _ in range(NEWTON_STEPS):
         slope, curvature = _label_terms(base + np.einsum("nsi,si->ns", z, theta), sign, link)
         systems = prior.precisions + np.einsum("ns,nsi,nsj->sij", curvature, z, z)
@@ -51,7 +50,7 @@ def folded(z: F64, base: F64, target: F64, prior: IdPrior, link: Link) -> F64:
         step = _solved(systems, right)
         length = np.sqrt((step**2).sum(axis=1, keepdims=True))
         shorter = np.minimum(1.0, LONGEST_STEP / np.maximum(length, LONGEST_STEP))
-        theta = np.add(theta, step * shorter, dtype=np.float64)
+        np.add(theta, step * shorter, out=theta)
         if length.max(initial=0) < ENOUGH:
             break
     return theta

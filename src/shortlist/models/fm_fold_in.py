@@ -57,7 +57,7 @@ def folded(z: F64, base: F64, target: F64, prior: IdPrior, link: Link) -> F64:
 
 
 def _solved(systems: F64, right: F64) -> F64:
-    solution: F64 = np.linalg.solve(systems, right[:, :, None])[:, :, 0]
+    solution = np.asarray(np.linalg.solve(systems, right[:, :, None])[:, :, 0], np.float64)
     return solution
 
 

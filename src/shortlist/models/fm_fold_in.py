@@ -57,8 +57,7 @@ def folded(z: F64, base: F64, target: F64, prior: IdPrior, link: Link) -> F64:
 
 
 def _solved(systems: F64, right: F64) -> F64:
-    solution = np.asarray(np.linalg.solve(systems, right[:, :, None])[:, :, 0], np.float64)
-    return solution
+    return np.asarray(np.linalg.solve(systems, right[:, :, None])[:, :, 0], np.float64)
 
 
 def _label_terms(z: F64, sign: F64, link: Link) -> tuple[F64, F64]:

@@ -259,7 +259,7 @@ def test_the_same_seed_gives_the_same_model():
 
 def test_it_stops_when_the_held_out_events_are_predicted_worse():
     data = world(seed=3)
-    settings = {"learning_rate": 0.05, "reg": 0.0, "n_epochs": 60, "validation_fraction": 0.3}
+    settings = {"learning_rate": 0.05, "reg": 0.0, "n_epochs": 60, "validation_share": 0.3}
     seen = []
     model = sl.DeepFM(dim=8, layers=(16,), patience=3, **settings)
     model.fit(data, rng=0, on_epoch=lambda epoch: seen.append((epoch.number, epoch.validation_loss)))
@@ -386,7 +386,7 @@ def test_what_cannot_be_fitted_says_why():
         ("layers", (3, 0)),
         ("layers", "64"),
         ("dropout", 1.0),
-        ("validation_fraction", 1),
+        ("validation_share", 1),
         ("user_ids", 1),
         ("context", "device"),
         ("item_columns", [3]),

@@ -364,7 +364,7 @@ def test_nothing_to_learn_from_is_refused():
         ({"item_columns": "genres"}, "item_columns must be a list"),
         ({"dim": 0}, "dim"),
         ({"n_negatives": 0}, "n_negatives"),
-        ({"validation_fraction": 1.0}, "validation_fraction"),
+        ({"validation_share": 1.0}, "validation_share"),
     ],
 )
 def test_wrong_parameters_are_named(parameters, message):

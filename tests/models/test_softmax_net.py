@@ -50,7 +50,7 @@ FORMS = {
     "uniform": {"negatives": "uniform", "n_negatives": 6},
     "popularity": {"negatives": "popularity", "n_negatives": 6},
     "in_batch": {"negatives": "in_batch"},
-    "early": {"validation_fraction": 0.2, "patience": 10},
+    "early": {"validation_share": 0.2, "patience": 10},
 }
 
 
@@ -101,7 +101,7 @@ def test_scores_are_those_of_plain_loops(form):
 def test_what_is_trained_is_what_answers():
     """The vectors of a net that was told to predict nothing but the past it sees are those of the training."""
     data = events(two_tastes(), aged())
-    model = net(**FORMS["everything, with layers"], validation_fraction=0.3, n_epochs=1).fit(data, rng=0)
+    model = net(**FORMS["everything, with layers"], validation_share=0.3, n_epochs=1).fit(data, rng=0)
     log_shares = []
     for user in range(40):
         scores = model.score([user] * 20, range(20)).astype(float)
@@ -206,7 +206,7 @@ def test_a_net_of_another_form_is_not_taken_over():
 
 def test_the_best_epoch_by_validation_is_kept():
     data, seen = events(two_tastes()), {}
-    model = net(8, user_ids=True, n_epochs=60, learning_rate=0.2, validation_fraction=0.3, patience=4)
+    model = net(8, user_ids=True, n_epochs=60, learning_rate=0.2, validation_share=0.3, patience=4)
     model.fit(data, rng=0, on_epoch=lambda e: seen.update({e.number: e.model.item_factors_.copy()}))
     assert model.best_epoch_ == 1 + np.argmin(model.validation_history_) < len(model.validation_history_) < 60
     assert len(model.validation_history_) == model.best_epoch_ + 4
@@ -250,7 +250,7 @@ def test_people_without_the_features_that_alone_are_looked_at_are_unknown():
         ({"layers": [3], "tied": True}, "tied=True"),
         ({"layers": 3}, "layers"),
         ({"layers": [0]}, "layers"),
-        ({"patience": 3}, "validation_fraction"),
+        ({"patience": 3}, "validation_share"),
         ({"temperature": 0.0}, "temperature"),
         ({"target_fraction": 1.5}, "target_fraction"),
         ({"negatives": "some"}, "negatives"),
@@ -269,8 +269,8 @@ def test_a_device_that_is_not_there_is_named():
 
 
 def test_validation_of_so_few_pairs_that_none_is_held_back_is_refused():
-    with pytest.raises(ParameterError, match="validation_fraction"):
-        net(validation_fraction=0.01).fit(events([(0, 0), (1, 1)]), rng=0)
+    with pytest.raises(ParameterError, match="validation_share"):
+        net(validation_share=0.01).fit(events([(0, 0), (1, 1)]), rng=0)
 
 
 def test_without_pytorch_a_fit_says_how_to_get_it(monkeypatch):

@@ -64,7 +64,7 @@ class DeepFM(Model):
     - n_negatives >= 1: of each event, for positive-only events; they have its moment's context
     - dropout in [0, 1): the share of units left out in a step; reg >= 0: adds reg/2 Σ (‖e_f‖² + (Σ w x)²) of an example
     - n_epochs >= 1 at most, batch_size >= 1, learning_rate > 0 (Adam), init_std > 0 of the embeddings
-    - validation_fraction in [0, 1): of the events, held back; `patience` >= 1 epochs without a better loss on them end
+    - validation_share in [0, 1): of the events, held back; `patience` >= 1 epochs without a better loss on them end
       the fit, and the best parameters are kept. 0, or patience=None: all events are trained on, for n_epochs
     - refit_epochs >= 1: n_epochs when `fit` starts from an earlier model, which must have the same dim, layers and
       fields; columns are matched by name, and new ones begin at random
@@ -127,7 +127,7 @@ class DeepFM(Model):
         batch_size: int = 1024,
         learning_rate: float = 0.003,
         init_std: float = 0.05,
-        validation_fraction: float = 0.1,
+        validation_share: float = 0.1,
         patience: int | None = 2,
         device: str = "auto",
     ) -> None:
@@ -146,7 +146,7 @@ class DeepFM(Model):
         self.batch_size = whole("batch_size", batch_size, least=1)
         self.learning_rate = number("learning_rate", learning_rate, above_zero=True)
         self.init_std = number("init_std", init_std, above_zero=True)
-        self.validation_fraction = _below_one("validation_fraction", validation_fraction)
+        self.validation_share = _below_one("validation_share", validation_share)
         self.patience = patience_of(patience)
         self.device = device_name(device)
 
@@ -168,7 +168,7 @@ class DeepFM(Model):
 
         used = dataset.with_interactions(_learned(dataset))
         examples, rng = self._encoded(dataset, used), fitting.rng
-        share = 0.0 if self.patience is None else self.validation_fraction
+        share = 0.0 if self.patience is None else self.validation_share
         parts = held_out_rows(len(used.interactions), share, rng)
         patience = self.patience if parts[1].size else None
         n_epochs = self.n_epochs if fitting.start is None else self.refit_epochs

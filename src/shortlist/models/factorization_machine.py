@@ -65,7 +65,7 @@ class FactorizationMachine(DotProduct, Model):
       n_kept ≥ 1, evenly
     - learning_rate > 0; reg, weight_reg ≥ 0: penalties of v and w of the columns that an example has; all of "adagrad"
       and "sgd" alone. None is the solver's own, here and above (`COURSES`; of the penalties a fifth for labels)
-    - validation_fraction in [0, 1), patience ≥ 1: of "adagrad" and "sgd": the share of the events that is held back,
+    - validation_share in [0, 1), patience ≥ 1: of "adagrad" and "sgd": the share of the events that is held back,
       and how many epochs without a better loss on it end the fit, the best state kept. patience=None: all events are
       learned from, for n_epochs
     - n_negatives ≥ 1: for positive-only events; with the user and the context of an event, and an item that has events
@@ -144,7 +144,7 @@ class FactorizationMachine(DotProduct, Model):
         learning_rate: float | None = None,
         reg: float | None = None,
         weight_reg: float | None = None,
-        validation_fraction: float = 0.1,
+        validation_share: float = 0.1,
         patience: int | None = None,
         n_negatives: int = 4,
         init_std: float = 0.1,
@@ -166,7 +166,7 @@ class FactorizationMachine(DotProduct, Model):
         )
         self.reg = None if reg is None else number("reg", reg)
         self.weight_reg = None if weight_reg is None else number("weight_reg", weight_reg)
-        self.validation_fraction = number("validation_fraction", validation_fraction, most=0.99)
+        self.validation_share = number("validation_share", validation_share, most=0.99)
         self.patience = None if patience is None else whole("patience", patience, least=1)
         self.n_negatives = whole("n_negatives", n_negatives, least=1)
         self.init_std = number("init_std", init_std, above_zero=True)
@@ -336,7 +336,7 @@ class FactorizationMachine(DotProduct, Model):
 
     def _descend(self, design: Design, negatives: UnseenItems | None, fitting: Fitting) -> None:
         rng, n_epochs = fitting.rng, self._of("n_epochs" if fitting.start is None else "refit_epochs")
-        share = 0.0 if self.patience is None else self.validation_fraction
+        share = 0.0 if self.patience is None else self.validation_share
         learned, held = held_out_rows(len(design.examples), share, rng)
         held_out = design.with_examples(self._with_negatives(design.examples.take(held), negatives, rng))
         logistic, events = self.link == "logit", design.examples.take(learned)

@@ -80,7 +80,7 @@ class SoftmaxNet(DotProduct, Model):
       anew each time; the history is then the others, so that no item is in its own input. Later all are the history
     - n_epochs, batch_size (people a step), learning_rate of Adam, which falls linearly to nothing: 40 are not the
       first half of 80 epochs; refit_epochs: as many when `fit` starts from an earlier model
-    - validation_fraction in [0, 1): of the pairs, held back for a loss after each epoch; the fit then keeps the best
+    - validation_share in [0, 1): of the pairs, held back for a loss after each epoch; the fit then keeps the best
       epoch, and stops after `patience` epochs without a better one (None: never)
     - init_std > 0: embeddings start as normal numbers of this standard deviation over √dim
     - device: where it is trained: "auto" (a GPU where PyTorch finds one), "cpu", "cuda"
@@ -155,7 +155,7 @@ class SoftmaxNet(DotProduct, Model):
         refit_epochs: int = 10,
         batch_size: int = 128,
         learning_rate: float = 0.01,
-        validation_fraction: float = 0.0,
+        validation_share: float = 0.0,
         patience: int | None = None,
         init_std: float = 1.0,
         device: str = "auto",
@@ -183,10 +183,10 @@ class SoftmaxNet(DotProduct, Model):
         self.refit_epochs = whole("refit_epochs", refit_epochs, least=1)
         self.batch_size = whole("batch_size", batch_size, least=1)
         self.learning_rate = number("learning_rate", learning_rate, above_zero=True)
-        self.validation_fraction = number("validation_fraction", validation_fraction, most=0.9)
+        self.validation_share = number("validation_share", validation_share, most=0.9)
         self.patience = None if patience is None else whole("patience", patience, least=1)
-        if patience is not None and not validation_fraction:
-            raise ParameterError("patience waits for a better validation loss: set validation_fraction too")
+        if patience is not None and not validation_share:
+            raise ParameterError("patience waits for a better validation loss: set validation_share too")
         self.init_std = number("init_std", init_std, above_zero=True)
         self.device = device_name(device)
 
@@ -302,7 +302,7 @@ class SoftmaxNet(DotProduct, Model):
         from shortlist.models.nets.training import Schedule, train
 
         parameters = FlatParameters(arrays, device_of(self.device))
-        liked, held_back = _parted(liked, self.validation_fraction, fitting.rng)
+        liked, held_back = _parted(liked, self.validation_share, fitting.rng)
         people = People(liked, None if features is None else features[learnt])
         goal = Objective(
             self.similarity == "cosine",
@@ -509,7 +509,7 @@ def _parted(
     held_back = (draw < fraction) & (draw < largest[row])
     if not held_back.any():
         raise ParameterError(
-            f"validation_fraction={fraction:g} holds none of {liked.nnz} pairs back (everybody keeps one): raise it, "
+            f"validation_share={fraction:g} holds none of {liked.nnz} pairs back (everybody keeps one): raise it, "
             "or set it to 0"
         )
     learn, check = (

@@ -22,6 +22,8 @@ PARTS = {
     "wals": ("dim64", "dim128", "cmfrec"),
     "scaling": ("events", "dim", "threads"),
     "sgd_large": ("factors_16", "factors_100"),
+    "cold_start": ("films", "products", "people"),
+    "content_lab": ("speed", "lab"),
     "softmax_net": ("gowalla", "negatives", "folding"),
     "gowalla": ("item_neighbors", "rp3beta", "graph_filter", "ease", "bpr", "wals", "blend"),
 }

@@ -45,10 +45,8 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
     "EASE": {
         "reg": Range(10.0, 2000.0, log=True),
     },
-    "FactorizationMachine": {  # those of solver="gibbs", which needs no others
-        "dim": Range(4, 32, log=True, whole=True),
-        "n_epochs": Range(100, 400, log=True, whole=True),
-    },
+    # Gibbs sampling, the default solver, finds its penalties itself.
+    "FactorizationMachine": {"dim": Range(4, 32, log=True, whole=True)},
     "GraphFilter": {
         "user_exponent": Range(0.3, 1.2),
         "item_exponent": Range(0.0, 0.8),

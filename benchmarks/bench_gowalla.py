@@ -90,11 +90,8 @@ PARTS = {
         "GraphFilter",
         sl.GraphFilter,
         {
-            "low_pass": (0.2, 0.3, 0.5, 0.8),
-            "dim": (128, 256, 512),
-            "user_exponent": (0.5, 0.6, 0.7, 0.8, 0.9),
-            "item_exponent": (0.4, 0.5, 0.6),
-            "target_exponent": (0.2, 0.3, 0.4, 0.5),
+            "low_pass": (0.3, 0.5, 0.8),
+            "user_exponent": (0.6, 0.7, 0.8),
         },
         {"low_pass": 0.5, "dim": 256, "user_exponent": 0.7, "item_exponent": 0.5, "target_exponent": 0.3},
     ),
@@ -125,7 +122,7 @@ PARTS = {
         {"n_epochs": 80},
     ),
 }
-BLENDED = ("wals", "graph_filter", "rp3beta", "item_neighbors")
+BLENDED = ("wals", "graph_filter")
 BLEND = "blend"
 
 

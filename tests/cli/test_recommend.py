@@ -258,3 +258,36 @@ def test_what_cannot_be_written_is_said_of_the_name_asked_for(shop: Shop, run: R
         result = run("recommend", shop.saved, "--all", "--out", str(out))
         assert result.exit_code == 2
         assert words in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["device"], "--context device: write NAME=VALUE"),
+        (["a=1", "a=2"], "--context gives 'a' twice"),
+        (["device=phone"], "this pipeline uses no context"),
+    ],
+)
+def test_a_context_that_cannot_be_used_is_an_error(shop: Shop, run: Run, given: list[str], said: str) -> None:
+    options = [word for text in given for word in ("--context", text)]
+    result = run("recommend", shop.saved, "--user", "7", *options)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+
+
+def test_lists_go_by_the_context(tmp_path: Path, run: Run) -> None:
+    rows = [f"{user},{item},{5 if (user + item + hour) % 2 else 1},2024-01-0{user}T{9 + hour:02}:00:00"
+            for user in range(1, 7) for item in range(8) for hour in (0, 1)]  # fmt: skip
+    (tmp_path / "r.csv").write_text("user,item,rating,timestamp\n" + "\n".join(rows) + "\n")
+    (tmp_path / "c.toml").write_text(
+        '[data]\ninteractions = "r.csv"\ntime_parts = ["hour"]\n'
+        '[models.machine]\ntype = "FactorizationMachine"\ncontext = ["hour"]\nn_epochs = 20\n'
+    )
+    assert run("fit", str(tmp_path / "c.toml"), "--out", str(tmp_path / "m")).exit_code == 0
+
+    def scores(*options: str) -> list[float]:
+        result = run("recommend", str(tmp_path / "m"), "--user", "1", "--include-seen", "--json", *options)
+        return [item["score"] for item in json.loads(result.stdout)["items"]]
+
+    assert scores("--context", "hour=9") == scores("--context", "hour=9")
+    assert scores("--context", "hour=9") != scores("--context", "hour=10")

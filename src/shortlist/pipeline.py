@@ -1,6 +1,7 @@
 """Pipeline: the only place where the stages meet.
 
-Sources propose, rules remove, one scorer puts every candidate on one scale, adjustments change the order.
+Rules say what may be shown, sources propose of that, one scorer puts every candidate on one scale, adjustments change
+the order.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from shortlist import artifacts
 from shortlist.artifacts import State
 from shortlist.data.memory import Limits, Memory
 from shortlist.data.recommendations import Recommendations, popular_reason
+from shortlist.eligibility.within_rules import within_rules
 from shortlist.errors import ArtifactError, NonFiniteError, NotFittedError, ParameterError
 from shortlist.models.answers import answer, as_ids, require_context, require_users
 from shortlist.models.fitting import require_dataset
 from shortlist.models.model import artifact_info
-from shortlist.models.model_stage import ModelStage
 from shortlist.models.past_items import again_reason, times_chosen
+from shortlist.models.stage import Stage
 from shortlist.models.vectors import UserVectors
 from shortlist.parameters import generator
-from shortlist.retrieval.merge import merge
+from shortlist.retrieval.merge import Merge
 from shortlist.retrieval.popular import Popular
-from shortlist.stages import Lists, offsets
+from shortlist.stages import Candidates, Lists, offsets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,10 +37,13 @@ if TYPE_CHECKING:
 
     from shortlist.data.dataset import Dataset
     from shortlist.data.memory import Moment, OnUnknown
-    from shortlist.data.vocabulary import Id
+    from shortlist.data.vocabulary import Id, Ids
     from shortlist.models.fitting import OnEpoch
     from shortlist.models.model import Model
-    from shortlist.stages import Adjustment, Candidates, CandidateSource, Request, Scorer
+    from shortlist.stages import Adjustment, CandidateSource, EligibilityRule, Request, Scorer
+
+# A rule's code is an int8, and a request has three of its own.
+MOST_RULES = 100
 
 
 @final
@@ -49,29 +54,47 @@ class Pipeline:
       `stages.CandidateSource`)
     - scorer: gives every candidate a value on one scale (`ModelScorer`, or a `stages.Scorer`)
     - rerank: `stages.Adjustment`s, applied to the scores in this order
+    - rules: what may not be shown (`stages.EligibilityRule`s, at most 100); sources search what they leave, and the
+      popular items that a stranger gets are sifted, too
+    - merge: how many of the proposals go on to the scorer, and from which source; all of them by default
 
     `fit` never changes what it is given: models are cloned and the clones fitted, each distinct object once, unless
-    it is already fitted on the very same data. Fitted parts stand in `sources_`, `scorer_`, `models_`.
+    it is already fitted on the very same data. Fitted parts stand in `sources_`, `scorer_`, `rules_`, `models_`.
     """
 
     sources_: tuple[CandidateSource, ...]
+    rules_: tuple[EligibilityRule, ...]
     scorer_: Any  # a `Scorer`; what else it has, a `ModelScorer` its model, is its own
     models_: tuple[Model, ...]
     memory_: Memory
     seed_: int | None
 
     def __init__(
-        self, sources: Sequence[CandidateSource], scorer: Scorer, rerank: Sequence[Adjustment] = ()
+        self,
+        sources: Sequence[CandidateSource],
+        scorer: Scorer,
+        rerank: Sequence[Adjustment] = (),
+        *,
+        rules: Sequence[EligibilityRule] = (),
+        merge: Merge | None = None,
     ) -> None:
         if not sources:
             raise ParameterError("a pipeline needs at least one source of candidates")
-        names = [source.name for source in sources]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ParameterError(f"two sources are called {twice[0]!r}; give one of them another name=")
+        if len(rules) > MOST_RULES:
+            raise ParameterError(f"{len(rules)} rules: a pipeline has at most {MOST_RULES}")
+        _require_distinct(sources, "source")
+        _require_distinct(rules, "rule")
         self.sources = tuple(sources)
         self.scorer = scorer
         self.rerank = tuple(rerank)
+        self.rules = tuple(rules)
+        self.merge = merge or Merge()
+        self.merge.check([source.name for source in sources])
+
+    def unfitted(self, **changes: Any) -> Pipeline:
+        """Return a pipeline of the same stages that is not fitted, with `changes` of the constructor's parameters."""
+        given = {name: getattr(self, name) for name in ("sources", "scorer", "rerank", "rules", "merge")}
+        return Pipeline(**given | changes)
 
     def fit(
         self,
@@ -103,8 +126,9 @@ class Pipeline:
         }
         self.__dict__.update(  # all at once, so that nothing can come between
             models_=tuple(fitted.values()),
-            sources_=tuple(_bound(source, fitted) for source in self.sources),
-            scorer_=_bound(self.scorer, fitted),
+            sources_=tuple(_bound(source, dataset, fitted) for source in self.sources),
+            rules_=tuple(_bound(rule, dataset, fitted) for rule in self.rules),
+            scorer_=_bound(self.scorer, dataset, fitted),
             memory_=dataset.memory,
             seed_=int(rng) if isinstance(rng, int | np.integer) else None,
         )
@@ -160,17 +184,18 @@ class Pipeline:
         known = (request.user_idx >= 0) & self.scorer_.knows(request)
         if on_unknown == "raise":
             require_users(self.memory_, user_ids, request.user_idx, known)
-        candidates = self._candidates(request, known)
-        shown = answer(
-            self.memory_,
-            user_ids,
-            request,
-            best_of(candidates, request.k),
-            known,
-            on_unknown,
-            popular=self._popular(),
-        )
-        return replace(shown, candidates=candidates, reason_of=partial(self._reasons, request))
+        return self._answered(user_ids, request, known, on_unknown)
+
+    def _answered(
+        self, user_ids: Ids, request: Request, known: NDArray[np.bool_], on_unknown: OnUnknown
+    ) -> Recommendations:
+        parts = []
+        for rows, part in within_rules(request, self.rules_):
+            candidates = self._candidates(part, known[rows])
+            best, ids = best_of(candidates, part.k), user_ids.gather(rows)
+            shown = answer(self.memory_, ids, part, best, known[rows], on_unknown, popular=self._popular())
+            parts.append((rows, replace(shown, candidates=candidates)))
+        return replace(Recommendations.joined(user_ids, parts), reason_of=partial(self._reasons, request))
 
     def _popular(self) -> Callable[[Request], Lists] | None:
         """Return what ranks items for strangers: the first `Popular` source, None where there is none."""
@@ -181,21 +206,22 @@ class Pipeline:
     def candidates(self, request: Request) -> Candidates:
         """Return all candidates of a request (users unknown to the scorer have none): proposed, sifted and scored."""
         self._require_fitted()
-        return self._candidates(request, (request.user_idx >= 0) & self.scorer_.knows(request))
+        known = (request.user_idx >= 0) & self.scorer_.knows(request)
+        parts = within_rules(request, self.rules_)
+        return Candidates.joined(
+            [(rows, self._candidates(part, known[rows])) for rows, part in parts], len(request)
+        )
 
     def _candidates(self, request: Request, known: NDArray[np.bool_]) -> Candidates:
         rows = np.flatnonzero(known)
         part = request.rows(rows)
-        merged = merge([source.propose(part) for source in self.sources_], len(self.memory_.items))
-        merged = merged.remove(part.eligible.rule_of(merged.row, merged.item_idx), part.eligible.rules)
+        merged = self.merge([source.propose(part) for source in self.sources_], part)
         silent = ~self.scorer_.can_score(part, merged)
         merged = merged.remove(silent.astype(np.int8), (f"no score from {self.scorer_.name}",))
         scored = replace(merged, score=_finite(self.scorer_.score(part, merged), self.scorer_.name))
         for step in self.rerank:
             scored = replace(scored, score=_finite(step.adjust(part, scored), step.name))
-        length = np.zeros(len(request), np.int64)
-        length[rows] = np.diff(scored.ptr)
-        return replace(scored, ptr=offsets(length))
+        return Candidates.joined([(rows, scored)], len(request))
 
     def _reasons(self, request: Request, shown: Recommendations) -> list[str]:
         """Return a sentence for each item shown, taken from the trace: its anchor, else its best-ranking source."""
@@ -237,17 +263,19 @@ class Pipeline:
     def to_state(self) -> State:
         """Return the state: one memory, each model once, and the stages with the position of their model."""
         self._require_fitted()
-        stages = (*self.sources_, self.scorer_, *self.rerank)
+        stages = (*self.sources_, *self.rules_, self.scorer_, *self.rerank)
         parts = {"memory": self.memory_.to_state()}
         parts |= {f"model.{m}": model.to_state(with_memory=False) for m, model in enumerate(self.models_)}
         for s, stage in enumerate(stages):
-            if not isinstance(stage, ModelStage):
+            if not isinstance(stage, Stage):
                 raise ArtifactError(f"{stage!r} cannot be saved: only shortlist's own stages can")
             parts[f"stage.{s}"] = stage.to_state()
-        uses = [self._model_index(stage) for stage in stages if isinstance(stage, ModelStage)]
+        uses = [self._model_index(stage) for stage in stages if isinstance(stage, Stage)]
         values = {
             "n_models": len(self.models_),
             "n_sources": len(self.sources_),
+            "n_rules": len(self.rules_),
+            "merge": self.merge.to_values(),
             "uses": uses,
             "seed": self.seed_,
         }
@@ -261,33 +289,51 @@ class Pipeline:
         saved = [parts[f"model.{m}"] for m in range(values["n_models"])]
         models = tuple(class_of(part.type).from_state(part, memory, class_of) for part in saved)
         stages = [
-            class_of(parts[f"stage.{s}"].type).from_state(parts[f"stage.{s}"], models[m])
+            class_of(parts[f"stage.{s}"].type).from_state(
+                parts[f"stage.{s}"], None if m is None else models[m]
+            )
             for s, m in enumerate(values["uses"])
         ]
-        n = values["n_sources"]
-        pipeline = cls(stages[:n], stages[n], stages[n + 1 :])
-        pipeline.sources_, pipeline.scorer_ = pipeline.sources, pipeline.scorer
+        rules = values["n_sources"]
+        scorer = rules + values["n_rules"]
+        pipeline = cls(
+            stages[:rules],
+            stages[scorer],
+            stages[scorer + 1 :],
+            rules=stages[rules:scorer],
+            merge=Merge.from_values(values["merge"]),
+        )
+        pipeline.sources_, pipeline.rules_, pipeline.scorer_ = (
+            pipeline.sources,
+            pipeline.rules,
+            pipeline.scorer,
+        )
         pipeline.models_, pipeline.memory_, pipeline.seed_ = models, memory, values["seed"]
         return pipeline
 
     def _given(self) -> dict[int, Model]:
         """Return each distinct model of the stages, in the order of its first use, by its `id`."""
-        return {id(stage.model): stage.model for stage in self._model_stages()}
+        stages = (*self.sources, *self.rules, self.scorer)
+        models = [stage.model for stage in stages if isinstance(stage, Stage) and stage.model is not None]
+        return {id(model): model for model in models}
 
-    def _model_stages(self) -> list[ModelStage]:
-        return [stage for stage in (*self.sources, self.scorer) if isinstance(stage, ModelStage)]
-
-    def _model_index(self, stage: ModelStage) -> int:
-        return next(m for m, model in enumerate(self.models_) if model is stage.model)
+    def _model_index(self, stage: Stage) -> int | None:
+        """Return the position of the model of a stage among `models_`, None for a stage without one."""
+        return next((m for m, model in enumerate(self.models_) if model is stage.model), None)
 
     def _require_fitted(self) -> None:
         if not self.is_fitted:
             raise NotFittedError("this Pipeline is not fitted; call fit(dataset) first")
 
     def __repr__(self) -> str:
-        return (
-            f"Pipeline(sources={list(self.sources)!r}, scorer={self.scorer!r}, rerank={list(self.rerank)!r})"
+        shown = {"sources": self.sources, "scorer": self.scorer, "rerank": self.rerank, "rules": self.rules}
+        shown |= {"merge": self.merge} if self.merge != Merge() else {}
+        parts = (
+            f"{name}={list(part) if isinstance(part, tuple) else part!r}"
+            for name, part in shown.items()
+            if part
         )
+        return f"Pipeline({', '.join(parts)})"
 
 
 def best_of(candidates: Candidates, k: int) -> Lists:
@@ -313,8 +359,15 @@ def _fitted_on(
     return model.clone().fit(dataset, rng=rng, start=start, on_epoch=on_epoch)
 
 
-def _bound(stage: Any, fitted: Mapping[int, Model]) -> Any:
-    return stage.bind(fitted[id(stage.model)]) if isinstance(stage, ModelStage) else stage
+def _bound(stage: Any, dataset: Dataset, fitted: Mapping[int, Model]) -> Any:
+    return stage.bind(dataset, fitted.get(id(stage.model))) if isinstance(stage, Stage) else stage
+
+
+def _require_distinct(stages: Sequence[CandidateSource] | Sequence[EligibilityRule], what: str) -> None:
+    names = [stage.name for stage in stages]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ParameterError(f"two {what}s are called {twice[0]!r}; give one of them another name=")
 
 
 def _finite(score: NDArray[np.float32], name: str) -> NDArray[np.float32]:

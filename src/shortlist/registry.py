@@ -41,8 +41,9 @@ SOURCES = {
     "Popular": "shortlist.retrieval.popular:Popular",
     "RelatedToRecent": "shortlist.retrieval.related:RelatedToRecent",
 }
+RULES: dict[str, str] = {}
 SCORERS = {"ModelScorer": "shortlist.scoring.model_scorer:ModelScorer"}
-CLASSES = MODELS | SOURCES | SCORERS
+CLASSES = MODELS | SOURCES | RULES | SCORERS
 
 
 def class_of(name: str) -> Any:

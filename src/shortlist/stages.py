@@ -5,7 +5,7 @@ All arrays of one object are aligned. A list per user is stored flat: `ptr` int6
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -134,12 +134,36 @@ class Eligible:
             personal = np.where(own[at] == wanted, self.rule[at], 0).astype(np.int8)
         return np.where(personal != 0, personal, self.item_rule[item_idx]).astype(np.int8)
 
+    def n_forbidden(self, row: int) -> dict[str, int]:
+        """Return how many items each rule keeps from the user at `row`, most first; rules that keep none left out."""
+        own = slice(self.ptr[row], self.ptr[row + 1])
+        rule = self.item_rule.copy()
+        rule[self.item_idx[own]] = self.rule[own]
+        count = np.bincount(rule, minlength=len(self.rules) + 1)[1:]
+        return {self.rules[r]: int(count[r]) for r in np.argsort(-count, kind="stable") if count[r]}
+
     def n_allowed(self) -> NDArray[np.int64]:
         """Return int64[n]: how many items each user may be shown."""
         open_to_all = self.item_rule == 0
         own = np.add.reduceat(np.append(open_to_all[self.item_idx], False).astype(np.int64), self.ptr[:-1])
         own[np.diff(self.ptr) == 0] = 0
         return int(open_to_all.sum()) - own
+
+
+@dataclass(frozen=True, eq=False)
+class Forbidden:
+    """What one rule forbids to the users of a request; whatever is None it does not go by.
+
+    - to_all bool[n_items]: forbidden to everybody
+    - user_class int32[n] and by_class bool[n_classes, n_items]: forbidden to the users of a class (of a country, say)
+    - row int64[m] and item_idx int32[m]: forbidden to single users, in any order
+    """
+
+    to_all: NDArray[np.bool_] | None = None
+    user_class: NDArray[np.int32] | None = None
+    by_class: NDArray[np.bool_] | None = None
+    row: NDArray[np.int64] | None = None
+    item_idx: NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +175,10 @@ class Request:
     - eligible: which items may be shown to them.
     - k ≥ 0: the length of the lists; now: µs UTC or None where the data has no times.
     - context: what is said of the moment (device, hour, …), by the name of the column; the same for all its users.
+    - features: what is said of people who are not in the data, by the name of the column: object[n], None where
+      nothing is known. What is known of users in the data, each stage has from the data.
+    - people: of people who are not in the data, their vectors (`models.vectors.UserVectors`, a row each) by the `space`
+      of the model that folded them in.
     """
 
     user_idx: NDArray[np.int32]
@@ -159,6 +187,8 @@ class Request:
     k: int
     now: int | None
     context: Mapping[str, Any] | None = None
+    features: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
+    people: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.user_idx.size
@@ -170,6 +200,8 @@ class Request:
             user_idx=self.user_idx[rows],
             history=self.history.take(rows),
             eligible=self.eligible.rows(rows),
+            features={name: values[rows] for name, values in self.features.items()},
+            people={space: vectors.take(rows) for space, vectors in self.people.items()},
         )
 
 
@@ -211,6 +243,16 @@ class Lists:
         first = self.rank <= k
         out[self.row[first], self.rank[first] - 1] = self.item_idx[first]
         return out
+
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[NDArray[np.int64], Lists]], n: int) -> Lists:
+        """Return `n` lists: list i of a part stands at its `rows[i]`; rows that no part has are empty."""
+        if not parts:
+            return cls.empty(n)
+        ptr, order = _interleaved([(rows, lists.ptr) for rows, lists in parts], n)
+        item_idx = np.concatenate([lists.item_idx for _, lists in parts])
+        score = np.concatenate([lists.score for _, lists in parts])
+        return cls(ptr, item_idx[order], score[order])
 
     def scatter(self, rows: NDArray[np.int64], n: int) -> Lists:
         """Return `n` lists of which list i of these stands at `rows[i]` (ascending); the others are empty."""
@@ -258,6 +300,19 @@ class Candidates:
             (source,),
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[NDArray[np.int64], Candidates]], n: int) -> Candidates:
+        """Return the candidates of `n` users: row i of a part stands at its `rows[i]`; the others have none.
+
+        There is at least one part, and all have the same sources and rules.
+        """
+        ptr, order = _interleaved([(rows, part.ptr) for rows, part in parts], n)
+        aligned = ("item_idx", "source_rank", "source_score", "anchor", "score", "removed_by")
+        arrays: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for _, part in parts])[order] for name in aligned
+        }
+        return replace(parts[0][1], ptr=ptr, **arrays)
+
     def __len__(self) -> int:
         return self.ptr.size - 1
 
@@ -278,6 +333,17 @@ class Candidates:
         return replace(
             self, removed_by=np.where(self.kept, shifted, self.removed_by), rules=(*self.rules, *rules)
         )
+
+
+class EligibilityRule(Protocol):
+    """Says which items may not be shown; `name` stands in the trace."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that stands in the trace."""
+
+    def forbids(self, request: Request) -> Forbidden:
+        """Return what the rule forbids to the users of the request."""
 
 
 class CandidateSource(Protocol):
@@ -331,6 +397,14 @@ def offsets(length: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     ptr = np.zeros(length.size + 1, np.int64)
     np.cumsum(length, out=ptr[1:])
     return ptr
+
+
+def _interleaved(
+    parts: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]], n: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ptr int64[n + 1] and the order int64[m] of the concatenated entries of parts, each (rows, ptr)."""
+    row = np.concatenate([np.repeat(rows, np.diff(ptr)) for rows, ptr in parts])
+    return offsets(np.bincount(row, minlength=n)), np.argsort(row, kind="stable")
 
 
 def distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:

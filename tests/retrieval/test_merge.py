@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.retrieval.merge import merge
+from shortlist.retrieval.merge import union
 from shortlist.stages import Candidates, Lists, offsets
 
 N_ITEMS = 6
@@ -24,7 +24,7 @@ def proposals(draw, n, name):
 @given(st.data(), st.integers(1, 4), st.integers(1, 3))
 def test_is_the_union_with_every_origin(data, n, n_sources):
     parts = [data.draw(proposals(n, f"s{s}")) for s in range(n_sources)]
-    merged = merge(parts, N_ITEMS)
+    merged = union(parts, N_ITEMS)
     found = {}
     for m in range(merged.item_idx.size):
         key = (int(merged.row[m]), int(merged.item_idx[m]))

@@ -30,7 +30,7 @@ def dataset_of(events, n_users, n_items):
 
 def proposed(source, dataset, users, **limits):
     request = dataset.memory.request(np.array(users, np.int32), 10, Limits(**limits))
-    found = source.bind(source.model.clone().fit(dataset)).propose(request)
+    found = source.bind(dataset, source.model.clone().fit(dataset)).propose(request)
     parts = zip(found.ptr, found.ptr[1:], strict=False)
     return [found.item_idx[a:b].tolist() for a, b in parts], found
 

@@ -6,6 +6,8 @@
     [split]                   # kind = "leave_last_out" | "global_time" | "random" | "hide", and its arguments
     [models.NAME]             # type = a model's class, and its arguments; models = [NAME, …] for one made of others
     [[sources]]               # type = a source's class, model = NAME, and its arguments
+    [[rules]]                 # type = a rule's class, and its arguments: what may not be shown
+    [merge]                   # arguments of `Merge`: how many proposals go on to the scorer, and of which source
     [scorer]                  # type = a scorer's class, model = NAME
     [evaluate]                # arguments of `evaluate`; baseline = NAME
     [tune]                    # arguments of `tune`; [tune.space] "models.NAME.dim" = { low = …, high = … } and so on
@@ -28,6 +30,7 @@ from shortlist.data import datasets, split
 from shortlist.data.read import read as read_data
 from shortlist.errors import ParameterError
 from shortlist.pipeline import Pipeline
+from shortlist.retrieval.merge import Merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,7 +41,9 @@ if TYPE_CHECKING:
 
 # The parameter of a model that is made of models.
 WITHIN = "models"
-TABLES = ("data", "split", "models", "sources", "scorer", "rerank", "evaluate", "tune")
+TABLES = ("data", "split", "models", "sources", "rules", "merge", "scorer", "rerank", "evaluate", "tune")
+# What only a pipeline has, so that a file without [[sources]] may not.
+OF_A_PIPELINE = {"scorer": "[scorer]", "rules": "[[rules]]", "merge": "[merge]"}
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "movielens_small": datasets.movielens_small,
     "online_retail": datasets.online_retail,
@@ -215,24 +220,31 @@ def _recommender(
         raise Place(file, "[[rerank]]").error("this version has no re-ranking step; leave the table out")
     if "sources" not in top:
         return _single_model(file, top, models, baseline)
-    sources = _sources(file, top["sources"], models)
+    sources = _listed(file, top["sources"], "sources", registry.SOURCES, models)
+    rules = _listed(file, top["rules"], "rules", registry.RULES, models) if "rules" in top else []
+    place = Place(file, "[merge]")
+    merge = Call(place, Merge, arguments(place, _table(file, top, "merge"), Merge))()
     if "scorer" not in top:
         raise Place(file).error(
             "there is no [scorer]; [[sources]] need one to put their candidates on one scale"
         )
     scorer = _built(Place(file, "[scorer]"), top["scorer"], registry.SCORERS, "scorer", models)
-    used = {id(stage.model) for stage in (*sources, scorer)} | {id(baseline)} | _within(models.values())
+    used = (
+        {id(stage.model) for stage in (*sources, *rules, scorer)} | {id(baseline)} | _within(models.values())
+    )
     _refuse_unused(file, [name for name, model in models.items() if id(model) not in used])
-    return Call(Place(file, "[[sources]]"), Pipeline, {"sources": sources, "scorer": scorer})()  # type: ignore[no-any-return]
+    stages = {"sources": sources, "scorer": scorer, "rules": rules, "merge": merge}
+    return Call(Place(file, "[[sources]]"), Pipeline, stages)()  # type: ignore[no-any-return]
 
 
 def _single_model(
     file: Path, top: Mapping[str, Any], models: Mapping[str, Model], baseline: Model | None
 ) -> Model:
-    if "scorer" in top:
-        raise Place(file, "[scorer]").error(
-            "it is not used: there are no [[sources]] whose candidates it could score"
-        )
+    for name, shown in OF_A_PIPELINE.items():
+        if name in top:
+            raise Place(file, shown).error(
+                "it is not used: there are no [[sources]] that would propose candidates"
+            )
     within = _within(models.values())
     others = [name for name, model in models.items() if model is not baseline and id(model) not in within]
     if len(others) != 1:
@@ -248,13 +260,16 @@ def _within(models: Iterable[Model]) -> set[int]:
     return {id(part) for model in models for part in model.models.values()}
 
 
-def _sources(file: Path, entries: object, models: Mapping[str, Model]) -> list[Any]:
+def _listed(
+    file: Path, entries: object, name: str, classes: Mapping[str, str], models: Mapping[str, Model]
+) -> list[Any]:
+    """Return the stages of a list of tables, [[sources]] say."""
     if not isinstance(entries, list) or not entries:
-        raise Place(file, "[[sources]]").error(
-            "it is a list of tables: write each as [[sources]], in double brackets"
+        raise Place(file, f"[[{name}]]").error(
+            f"it is a list of tables: write each as [[{name}]], in double brackets"
         )
     return [
-        _built(Place(file, f"[[sources]] no. {number}"), entry, registry.SOURCES, "source", models)
+        _built(Place(file, f"[[{name}]] no. {number}"), entry, classes, name.removesuffix("s"), models)
         for number, entry in enumerate(entries, 1)
     ]
 

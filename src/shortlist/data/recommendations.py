@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from shortlist.errors import UnknownIdError
+from shortlist.stages import Candidates, Lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from shortlist.data.memory import Memory
     from shortlist.data.vocabulary import Id
-    from shortlist.stages import Candidates, Lists
 
 Reason = str
 
@@ -46,6 +46,21 @@ class Recommendations:
     candidates: Candidates | None = None
     reason_of: Callable[[Recommendations], Sequence[Reason]] | None = None
     reason: Reason = PLAIN_REASON
+
+    @classmethod
+    def joined(
+        cls, user_ids: pl.Series, parts: Sequence[tuple[NDArray[np.int64], Recommendations]]
+    ) -> Recommendations:
+        """Return the answers of parts of the users, at their `rows`, as one; there is at least one part."""
+        n, candidates = user_ids.len(), [(rows, part.candidates) for rows, part in parts if part.candidates]
+        return replace(
+            parts[0][1],
+            user_ids=user_ids,
+            lists=Lists.joined([(rows, part.lists) for rows, part in parts], n),
+            shortfalls={user: why for _, part in parts for user, why in part.shortfalls.items()},
+            fallback=frozenset().union(*(part.fallback for _, part in parts)),
+            candidates=Candidates.joined(candidates, n) if candidates else None,
+        )
 
     def __len__(self) -> int:
         return self.user_ids.len()

@@ -1,18 +1,43 @@
-"""merge: the proposals of several sources as one list without duplicates, all origins kept."""
+"""Merge: the proposals of several sources as one list without duplicates, all origins kept."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from shortlist.stages import Candidates, offsets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from shortlist.stages import Request
 
 
-def merge(proposals: Sequence[Candidates], n_items: int) -> Candidates:
+@dataclass(frozen=True)
+class Merge:
+    """How the proposals of all sources become the candidates of a user."""
+
+    def check(self, sources: Sequence[str]) -> None:
+        """Raise `ParameterError` unless every source that is named here is one of `sources`."""
+
+    def __call__(self, proposals: Sequence[Candidates], request: Request) -> Candidates:
+        """Return the candidates of the request, those that its rules forbid removed."""
+        merged = union(proposals, request.eligible.item_rule.size)
+        return merged.remove(request.eligible.rule_of(merged.row, merged.item_idx), request.eligible.rules)
+
+    def to_values(self) -> dict[str, Any]:
+        """Return plain values that `from_values` needs."""
+        return {}
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Self:
+        """Return what `to_values` described."""
+        return cls(**values)
+
+
+def union(proposals: Sequence[Candidates], n_items: int) -> Candidates:
     """Return the union of the proposals for the same users, each item once a user, ordered by item.
 
     Ranks and scores of every source stand side by side. The anchor is the item itself where a source proposes it as one

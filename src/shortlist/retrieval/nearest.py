@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shortlist.models.model_stage import ModelStage
+from shortlist.models.stage import Stage
 from shortlist.parameters import whole
 from shortlist.stages import Candidates
 
 if TYPE_CHECKING:
+    from shortlist.data.dataset import Dataset
     from shortlist.models.model import Model
     from shortlist.stages import Request
 
 
-class Nearest(ModelStage):
+class Nearest(Stage):
     """Proposes the `k` permitted items that score highest for the user under `model`.
 
     For a factorisation that is the largest dot product of vectors, plus offsets. Exact; forbidden items are left out
@@ -22,11 +23,13 @@ class Nearest(ModelStage):
     A model that ranks the user's own past (`BuyAgain`) has each item as its own anchor, which the reason then says.
     """
 
+    model: Model
+
     def __init__(self, model: Model, k: int = 200, name: str | None = None) -> None:
         self._set(model, name)
         self.k = whole("k", k, least=1)
 
-    def _prepare(self) -> None:
+    def _prepare(self, _dataset: Dataset) -> None:
         """Nothing to derive: the search runs over the model's own vectors."""
 
     def propose(self, request: Request) -> Candidates:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from shortlist.data.recommendations import popular_reason
 from shortlist.errors import ParameterError
-from shortlist.models.model_stage import ModelStage
 from shortlist.models.popularity import Popularity
+from shortlist.models.stage import Stage
 from shortlist.parameters import whole
 from shortlist.stages import Candidates
 
 if TYPE_CHECKING:
+    from shortlist.data.dataset import Dataset
     from shortlist.stages import Request
 
 
-class Popular(ModelStage):
+class Popular(Stage):
     """Proposes the `k` most popular items that the user may be shown, by `model` (default: `Popularity()`, counts).
 
     In a pipeline it is also what unknown users get with `on_unknown="fallback"`.
@@ -31,7 +32,7 @@ class Popular(ModelStage):
         self._set(chosen, name)
         self.k = whole("k", k, least=1)
 
-    def _prepare(self) -> None:
+    def _prepare(self, _dataset: Dataset) -> None:
         """Nothing to derive."""
 
     def propose(self, request: Request) -> Candidates:

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from shortlist.models.model import Measure
-from shortlist.models.model_stage import ModelStage
+from shortlist.models.stage import Stage
 from shortlist.parameters import one_of, whole
 from shortlist.stages import Candidates, Lists, offsets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from shortlist.data.dataset import Dataset
     from shortlist.models.model import Model
     from shortlist.stages import History, Request
 
 
-class RelatedToRecent(ModelStage):
+class RelatedToRecent(Stage):
     """For each of the user's last `recent` positive items, proposes the `per_item` most similar ones by `measure`.
 
     Events below the positive threshold are skipped. An item related to several recent ones counts once, with the
@@ -31,6 +32,7 @@ class RelatedToRecent(ModelStage):
 
     FITTED: ClassVar[tuple[str, ...]] = ("related_idx_", "related_score_")
 
+    model: Model
     related_idx_: NDArray[np.int32]
     related_score_: NDArray[np.float32]
 
@@ -47,7 +49,7 @@ class RelatedToRecent(ModelStage):
         self.per_item = whole("per_item", per_item, least=1)
         self.measure: Measure | None = None if measure is None else one_of("measure", measure, Measure)
 
-    def _prepare(self) -> None:
+    def _prepare(self, _dataset: Dataset) -> None:
         known = np.flatnonzero(self.model.known_items_).astype(np.int32)
         lists = self.model.similar(known, self.per_item, self.measure)
         shape = (self.model.known_items_.size, self.per_item)

@@ -6,26 +6,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shortlist.models.model_stage import ModelStage
 from shortlist.models.scores_by_request import scores_by_request
+from shortlist.models.stage import Stage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from shortlist.data.dataset import Dataset
     from shortlist.models.model import Model
     from shortlist.stages import Candidates, Request
 
 
-class ModelScorer(ModelStage):
+class ModelScorer(Stage):
     """Scores each candidate with `model`: whatever source proposed it, all scores are on the model's one scale.
 
     Items or users that the model has nothing to say about cannot be scored and are removed, which the trace says.
     """
 
+    model: Model
+
     def __init__(self, model: Model, name: str | None = None) -> None:
         self._set(model, name or type(model).__name__)
 
-    def _prepare(self) -> None:
+    def _prepare(self, _dataset: Dataset) -> None:
         """Nothing to derive."""
 
     def knows(self, request: Request) -> NDArray[np.bool_]:

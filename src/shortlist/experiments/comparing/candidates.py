@@ -49,7 +49,7 @@ class Fitted:
 def unfitted(recommender: Any) -> Any | None:
     """Return a new unfitted recommender with the same parameters, None where its kind is not known."""
     if isinstance(recommender, Pipeline):
-        return Pipeline(recommender.sources, recommender.scorer, recommender.rerank)
+        return recommender.unfitted()
     return recommender.clone() if isinstance(recommender, Model) else None
 
 

@@ -17,7 +17,7 @@ from shortlist.config.arguments import parameter_types, takes_model
 from shortlist.config.place import listed, suggest
 from shortlist.errors import ParameterError
 from shortlist.models.model import Model
-from shortlist.models.model_stage import ModelStage
+from shortlist.models.stage import Stage
 from shortlist.pipeline import Pipeline
 
 Recommender = Model | Pipeline
@@ -30,7 +30,7 @@ class Part:
     """A model or stage, with the prefix of its parameters' addresses: "models.taste." or "" (a lone model)."""
 
     prefix: str
-    thing: Model | ModelStage
+    thing: Model | Stage
 
     @property
     def params(self) -> dict[str, Any]:
@@ -105,10 +105,11 @@ class Parts:
         if isinstance(self.recommender, Model):
             return made[id(self.recommender)]
         pipeline = self.recommender
-        return Pipeline(
-            [self._staged(source, made, params) for source in pipeline.sources],
-            self._staged(pipeline.scorer, made, params),
-            [self._staged(step, made, params) for step in pipeline.rerank],
+        return pipeline.unfitted(
+            sources=[self._staged(source, made, params) for source in pipeline.sources],
+            scorer=self._staged(pipeline.scorer, made, params),
+            rerank=[self._staged(step, made, params) for step in pipeline.rerank],
+            rules=[self._staged(rule, made, params) for rule in pipeline.rules],
         )
 
     def refusal(self, params: Mapping[str, Any]) -> ParameterError | None:
@@ -147,10 +148,11 @@ class Parts:
     def _all_models(self) -> list[Model]:
         if isinstance(self.recommender, Model):
             return _with_those_within([self.recommender])
-        return _with_those_within([stage.model for stage in self._stages().values()])
+        stages = self._stages().values()
+        return _with_those_within([stage.model for stage in stages if stage.model is not None])
 
-    def _stages(self) -> dict[str, ModelStage]:
-        return {place: stage for place, stage in self._all_stages().items() if isinstance(stage, ModelStage)}
+    def _stages(self) -> dict[str, Stage]:
+        return {place: stage for place, stage in self._all_stages().items() if isinstance(stage, Stage)}
 
     def _all_stages(self) -> dict[str, Any]:
         if isinstance(self.recommender, Model):
@@ -158,9 +160,10 @@ class Parts:
         pipeline = self.recommender
         found: dict[str, Any] = {f"sources.{source.name}": source for source in pipeline.sources}
         found["scorer"] = pipeline.scorer
+        found |= {f"rules.{rule.name}": rule for rule in pipeline.rules}
         return found | {f"rerank.{step.name}": step for step in pipeline.rerank}
 
-    def _changes(self, thing: Model | ModelStage, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _changes(self, thing: Model | Stage, params: Mapping[str, Any]) -> dict[str, Any]:
         part = next((part for part in self.parts if part.thing is thing), None)
         if part is None:
             return {}
@@ -178,10 +181,10 @@ class Parts:
         return made[id(model)]
 
     def _staged(self, stage: Any, made: Mapping[int, Model], params: Mapping[str, Any]) -> Any:
-        if not isinstance(stage, ModelStage):
+        if not isinstance(stage, Stage):
             return stage
-        make: Any = type(stage)
-        return make(model=made[id(stage.model)], **stage.params() | self._changes(stage, params))
+        model = {} if stage.model is None else {"model": made[id(stage.model)]}
+        return type(stage)(**model, **stage.params() | self._changes(stage, params))
 
 
 def _with_those_within(models: Sequence[Model]) -> list[Model]:

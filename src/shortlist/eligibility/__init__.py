@@ -1,0 +1,1 @@
+"""Which items may be shown to whom, now: rules, and the masks that they become."""

@@ -31,6 +31,18 @@ if TYPE_CHECKING:
     from shortlist.data.recommendations import Recommendations as Recommendations
     from shortlist.data.sql import Query as Query
     from shortlist.data.vocabulary import Vocabulary as Vocabulary
+    from shortlist.eligibility.age_limit import AgeLimit as AgeLimit
+    from shortlist.eligibility.allow_list import AllowList as AllowList
+    from shortlist.eligibility.available import Available as Available
+    from shortlist.eligibility.content_policy import ContentPolicy as ContentPolicy
+    from shortlist.eligibility.deny_category import DenyCategory as DenyCategory
+    from shortlist.eligibility.deny_list import DenyList as DenyList
+    from shortlist.eligibility.disliked import Disliked as Disliked
+    from shortlist.eligibility.hidden import Hidden as Hidden
+    from shortlist.eligibility.in_country import InCountry as InCountry
+    from shortlist.eligibility.in_stock import InStock as InStock
+    from shortlist.eligibility.only_category import OnlyCategory as OnlyCategory
+    from shortlist.eligibility.user_blocks import UserBlocks as UserBlocks
     from shortlist.experiments.comparing.compare import compare as compare
     from shortlist.experiments.evaluate import evaluate as evaluate
     from shortlist.experiments.onboarding import Questionnaire as Questionnaire
@@ -77,14 +89,21 @@ __version__ = "0.1.0"
 
 # name → module that defines it; "" where the name is itself a module
 _HOME = {
+    "AgeLimit": "shortlist.eligibility.age_limit",
+    "AllowList": "shortlist.eligibility.allow_list",
+    "Available": "shortlist.eligibility.available",
     "BPR": "shortlist.models.bpr",
     "Blend": "shortlist.models.blend",
     "BuyAgain": "shortlist.models.buy_again",
     "Candidates": "shortlist.stages",
     "ContentBased": "shortlist.models.content_based",
+    "ContentPolicy": "shortlist.eligibility.content_policy",
     "Dataset": "shortlist.data.dataset",
     "DeepFM": "shortlist.models.deep_fm",
+    "DenyCategory": "shortlist.eligibility.deny_category",
+    "DenyList": "shortlist.eligibility.deny_list",
     "DerivedFeatures": "shortlist.data.derived_features",
+    "Disliked": "shortlist.eligibility.disliked",
     "EASE": "shortlist.models.ease",
     "EmbeddingModel": "shortlist.models.vectors",
     "Epoch": "shortlist.models.fitting",
@@ -95,7 +114,10 @@ _HOME = {
     "FeatureTable": "shortlist.data.features",
     "Feedback": "shortlist.data.feedback",
     "GraphFilter": "shortlist.models.graph_filter",
+    "Hidden": "shortlist.eligibility.hidden",
     "ImportReport": "shortlist.data.import_report",
+    "InCountry": "shortlist.eligibility.in_country",
+    "InStock": "shortlist.eligibility.in_stock",
     "Interactions": "shortlist.data.interactions",
     "ItemNeighbors": "shortlist.models.item_neighbors",
     "KMeansSegments": "shortlist.models.k_means_segments",
@@ -107,6 +129,7 @@ _HOME = {
     "Model": "shortlist.models.model",
     "ModelScorer": "shortlist.scoring.model_scorer",
     "Nearest": "shortlist.retrieval.nearest",
+    "OnlyCategory": "shortlist.eligibility.only_category",
     "Pipeline": "shortlist.pipeline",
     "Popular": "shortlist.retrieval.popular",
     "PopularHistory": "shortlist.data.popular_history",
@@ -120,6 +143,7 @@ _HOME = {
     "Request": "shortlist.stages",
     "SoftmaxNet": "shortlist.models.softmax_net",
     "TwoTower": "shortlist.models.two_tower",
+    "UserBlocks": "shortlist.eligibility.user_blocks",
     "UserNeighbors": "shortlist.models.user_neighbors",
     "UserVectors": "shortlist.models.vectors",
     "Vocabulary": "shortlist.data.vocabulary",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shortlist.models.model import Model
     from shortlist.retrieval.index.indexed_items import IndexedItems
     from shortlist.retrieval.index.stored_vectors import IndexMeasure, Storage
     from shortlist.stages import Eligible
@@ -107,6 +108,18 @@ class ApproximateIndex(VectorIndex):
                 sample = checked_queries(queries, items.vectors.dim, self.measure)
                 eligible = all_permitted(len(sample), len(items))
             return self._recall(items, sample, eligible, k)
+
+    def graph_bytes(self) -> NDArray[np.uint8]:
+        """Return the graph as uint8, empty where there is none; with the same vectors `restore` takes it."""
+        with self._at_rest():
+            return np.zeros(0, np.uint8) if self._graph is None else self._graph.to_bytes()
+
+    def restore(self, model: Model, graph: NDArray[np.uint8], effort: int, recall: float) -> Self:
+        """Hold the items that `model` lists, with what `build_from` made of them before, and return self."""
+        items = self._items_of(model)
+        arrays = {"key": np.arange(len(items))} | ({"graph": graph} if graph.size else {})
+        self._restored(items, {"effort": effort, "recall": recall}, arrays)
+        return self
 
     def _built(self, items: IndexedItems, queries: NDArray[np.float32] | None) -> None:
         n, graph = len(items), None

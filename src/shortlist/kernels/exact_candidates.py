@@ -79,22 +79,43 @@ def _shrink(
     return left, floor
 
 
+# The tests take slices and count from 0: with an index that may be negative LLVM does not vectorise them.
+
+
 @fast_kernel
-def _any_reaches(row: NDArray[np.float32], start: int, floor: np.float32) -> bool:
-    hit = False
+def _any_reaches(chunk: NDArray[np.float32], floor: np.float32) -> bool:
+    hit = np.int32(0)
     for j in range(CHUNK):
-        hit |= row[start + j] >= floor
-    return hit
+        hit |= np.int32(chunk[j] >= floor)
+    return hit != 0
 
 
 @fast_kernel
-def _any_sum_reaches(
-    row: NDArray[np.float32], start: int, offsets: NDArray[np.float32], first: int, floor: np.float32
+def _any_sum_reaches(chunk: NDArray[np.float32], offsets: NDArray[np.float32], floor: np.float32) -> bool:
+    hit = np.int32(0)
+    for j in range(CHUNK):
+        hit |= np.int32(chunk[j] + offsets[j] >= floor)
+    return hit != 0
+
+
+@fast_kernel
+def _any_upper_reaches(
+    dots: NDArray[np.int32],
+    shift: np.int32,
+    unit: np.float32,
+    radius: np.float32,
+    step: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    floor: np.float32,
 ) -> bool:
-    hit = False
-    for j in range(CHUNK):
-        hit |= row[start + j] + offsets[first + j] >= floor
-    return hit
+    hit = np.int32(0)
+    if offsets.size == 0:
+        for j in range(CHUNK):
+            hit |= np.int32(step[j] * (np.float32(dots[j] - shift) * unit + radius) >= floor)
+    else:
+        for j in range(CHUNK):
+            hit |= np.int32(step[j] * (np.float32(dots[j] - shift) * unit + radius) + offsets[j] >= floor)
+    return hit != 0
 
 
 @kernel
@@ -128,9 +149,9 @@ def collect_rows(
             stop = min(start + CHUNK, row.size)
             if stop == start + CHUNK:
                 if plain:
-                    hit = _any_reaches(row, start, limit)
+                    hit = _any_reaches(row[start:stop], limit)
                 else:
-                    hit = _any_sum_reaches(row, start, offsets, first + start, limit)
+                    hit = _any_sum_reaches(row[start:stop], offsets[first + start : first + stop], limit)
                 if not hit:
                     continue
             for c in range(start, stop):
@@ -150,28 +171,6 @@ def collect_rows(
                     n = -1
                     break
         size[r, part], floor[r, part], own_at[r] = n, limit, seen
-
-
-@fast_kernel
-def _any_upper_reaches(
-    dots: NDArray[np.int32],
-    shift: np.int32,
-    unit: np.float32,
-    radius: np.float32,
-    step: NDArray[np.float32],
-    offsets: NDArray[np.float32],
-    first: int,
-    floor: np.float32,
-) -> bool:
-    hit = False
-    if offsets.size == 0:
-        for j in range(CHUNK):
-            hit |= step[first + j] * (np.float32(dots[j] - shift) * unit + radius) >= floor
-    else:
-        for j in range(CHUNK):
-            upper = step[first + j] * (np.float32(dots[j] - shift) * unit + radius) + offsets[first + j]
-            hit |= upper >= floor
-    return hit
 
 
 @kernel
@@ -219,7 +218,7 @@ def scan_packed(
             else:
                 block_dots(packed, (first // 16 + b) * words, query8, query16, dots, b * 16)
         if last == first + CHUNK and not _any_upper_reaches(
-            dots, shift, unit, radius, step, offsets, first, limit - slack
+            dots, shift, unit, radius, step[first:last], offsets[first:last], limit - slack
         ):
             continue
         for j in range(first, last):

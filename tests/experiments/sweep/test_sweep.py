@@ -12,6 +12,7 @@ from experiments.sweep.told import FixedLister, Learner, Lister, TableScorer
 
 import shortlist as sl
 from shortlist.errors import DataError, ParameterError
+from shortlist.experiments.sweep.outcome import Sweep
 from shortlist.experiments.sweep.sweep import sweep
 from shortlist.retrieval.merge import Merge
 
@@ -293,6 +294,11 @@ def test_everything_is_written_and_the_page_loads_nothing(world, tmp_path):
     folder = found.save(tmp_path / "results")
     values = json.loads((folder / "sweep.json").read_text())
     assert values["knee"] == found.knee
+    again = Sweep.from_values(values)
+    assert again.to_text() == found.to_text()
+    assert again.to_values() == json.loads(json.dumps(found.to_values()))
+    with pytest.raises(DataError, match="sweep again"):
+        Sweep.from_values(values | {"format": 0})
     assert [of["size"] for of in values["sizes"]] == [3, 5, 8]
     assert set(values["sizes"][0]["milliseconds"]) == {
         "<one>", "FixedLister", "merge", "scoring", "the rest", "whole request",

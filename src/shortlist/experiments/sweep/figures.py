@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 P50, P99 = "p50", "p99"
 _QUANTILES = {P50: 0.5, P99: 0.99}
+_OF_SOURCE = ("shown", "hits", "recall_lost", "ndcg_lost")
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,22 @@ class SizeFigures:
     lost: Mapping[str, Estimate]
     sources: Sequence[SourceFigures]
     milliseconds: Mapping[str, Mapping[str, Estimate]]
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> SizeFigures:
+        """Return what `dataclasses.asdict` gave."""
+        sources = [
+            SourceFigures(one["name"], *(one[part] and Estimate(**one[part]) for part in _OF_SOURCE))
+            for one in values["sources"]
+        ]
+        return cls(
+            values["size"],
+            values["n_candidates"],
+            estimates(values["figures"]),
+            estimates(values["lost"]),
+            sources,
+            {stage: estimates(found) for stage, found in values["milliseconds"].items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -180,6 +197,11 @@ def quantiles(
             Estimate(*percentile_interval(value, draws, level=level)) if draws.size else Estimate(value)
         )
     return found
+
+
+def estimates(values: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
+    """Return the estimates of plain values, by name."""
+    return {name: Estimate(**of) for name, of in values.items()}
 
 
 def _columns(of: Measured) -> list[tuple[str, Floats]]:

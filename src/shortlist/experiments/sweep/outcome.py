@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from shortlist.errors import ParameterError
+from shortlist.errors import DataError, ParameterError
 from shortlist.experiments.charts import page, require_drawable, save_chart
-from shortlist.experiments.comparing.comparison import Environment
+from shortlist.experiments.comparing.comparison import Environment, Parts
 from shortlist.experiments.markup import STYLE
 from shortlist.experiments.sweep import drawing, report, tables
+from shortlist.experiments.sweep.figures import Contrast, SizeFigures, estimates
 from shortlist.experiments.sweep.knee import bend, knee
 from shortlist.experiments.sweep.measured import NDCG, RECALL
 from shortlist.output_file import require_writable, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from shortlist.experiments.comparing.comparison import Parts
-    from shortlist.experiments.sweep.figures import Contrast, Estimate, SizeFigures
+    from shortlist.experiments.sweep.figures import Estimate
 
 FORMAT_VERSION = 1
 JSON, PAGE, PICTURE = "sweep.json", "sweep.html", "sweep.png"
@@ -148,6 +148,24 @@ class Sweep:
             "environment": asdict(self.environment),
             "notes": list(self.notes),
         }
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Sweep:
+        """Return what `to_values` described, to be drawn or compared. Raises `DataError` for another format."""
+        if values.get("format") != FORMAT_VERSION:
+            raise DataError(
+                f"these are results of format {values.get('format')!r}, and a sweep has {FORMAT_VERSION}: sweep again"
+            )
+        given = values["contrast"]
+        pair = given and Contrast(given["smaller"], given["larger"], estimates(given["differences"]))
+        return cls(
+            [SizeFigures.from_values(of) for of in values["sizes"]],
+            pair,
+            Setting(**values["setting"]),
+            Parts(**values["data"]),
+            Environment(**values["environment"]),
+            values["notes"],
+        )
 
     def to_html(self) -> str:
         """Return the report as one HTML document that loads nothing. Raises `MissingExtraError` without Altair."""

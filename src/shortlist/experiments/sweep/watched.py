@@ -157,3 +157,8 @@ class WatchedMerge:
         """Return the candidates."""
         merged: Candidates = self.watch.timed(MERGE, self.merge, proposals, request)
         return merged
+
+    def in_turn(self, proposals: Sequence[Candidates], request: Request) -> Candidates:
+        """Return the candidates in the order of turns, for people whom the scorer does not know."""
+        merged: Candidates = self.watch.timed(MERGE, self.merge.in_turn, proposals, request)
+        return merged

@@ -11,7 +11,9 @@ from shortlist.kernels.int8_dots import all_dots, has_vnni
 
 
 @pytest.mark.parametrize("portable", [True, False])
-@given(blocks=st.integers(0, 3), groups=st.integers(0, 20), extreme=st.booleans(), seed=st.integers(0, 2**32 - 1))
+@given(
+    blocks=st.integers(0, 3), groups=st.integers(0, 20), extreme=st.booleans(), seed=st.integers(0, 2**32 - 1)
+)
 def test_equal_to_integers(portable, blocks, groups, extreme, seed):
     rng = np.random.default_rng(seed)
     span = [-127, 127] if extreme else np.arange(-127, 128)
@@ -32,7 +34,13 @@ def assembly(block, processor):
     byte, word, half, count = (ir.IntType(n) for n in (8, 32, 16, 64))
     module = ir.Module()
     module.triple = "x86_64-unknown-linux-gnu"
-    kinds = [byte.as_pointer(), word.as_pointer(), half.as_pointer(), count, ir.VectorType(word, 16).as_pointer()]
+    kinds = [
+        byte.as_pointer(),
+        word.as_pointer(),
+        half.as_pointer(),
+        count,
+        ir.VectorType(word, 16).as_pointer(),
+    ]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), "dots")
     builder = ir.IRBuilder(function.append_basic_block())
     *given_, out = function.args

@@ -109,13 +109,9 @@ def test_equals_brute_force(name, euclidean, n, n_items, dim, k, kinds, share, w
 
 @pytest.mark.parametrize("euclidean", [False, True])
 def test_rounding_in_the_product_hides_nothing(every_pass, euclidean):
-    # 500 items whose exact scores differ by less than float32 rounds in a product of large terms that cancel.
+    # Scores of the order of 10⁵ that differ by less than float32 rounds in their product.
     rng = np.random.default_rng(3)
-    items = np.zeros((500, 8), np.float32)
-    items[:, 0] = items[:, 1] = 3e3
-    items[:, 2] = rng.permutation(500) * np.float32(1e-4)
-    q = np.zeros((3, 8), np.float32)
-    q[:, 0], q[:, 1], q[:, 2] = 3e3, -3e3, 1.0
+    q, items = (vectors(rng, (n, 32), "shifted") for n in (3, 500))
     eligible, zero = eligible_of(3, 500, rng, share=0.1), np.zeros(500, np.float32)
     found = ItemSearch(items, euclidean=euclidean).search(q, 10, eligible)
     permitted = permitted_by(eligible)
@@ -185,7 +181,9 @@ def test_searches_from_several_threads_pack_once(monkeypatch, rng):
     packings, pack = [], PackedItems.of
     monkeypatch.setattr(PackedItems, "of", lambda items: packings.append(1) or pack(items))
     prepared, eligible, found = ItemSearch(items), eligible_of(1, 3000, rng), []
-    workers = [threading.Thread(target=lambda: found.append(prepared.search(q, 9, eligible))) for _ in range(6)]
+    workers = [
+        threading.Thread(target=lambda: found.append(prepared.search(q, 9, eligible))) for _ in range(6)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -11,7 +11,9 @@ def fixed_order_scores(query, items, query_offset, item_offsets, *, euclidean):
     for f in range(q.size):
         total += (q[f] - v[:, f]) ** 2 if euclidean else q[f] * v[:, f]
     with np.errstate(over="ignore"):
-        exact = -np.sqrt(total) if euclidean else total + float(query_offset) + item_offsets.astype(np.float64)
+        exact = (
+            -np.sqrt(total) if euclidean else total + float(query_offset) + item_offsets.astype(np.float64)
+        )
         return exact.astype(np.float32)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,34 +26,40 @@ DIGEST_BYTES = 16
 class ComparedItems:
     """The items of a fitted model and how they are compared.
 
-    - known bool[n_items]: those that can be compared; the others are on no list and have none
-    - digests uint8[n_items, 16]: equal where two items have the same vector; of no rows where the model compares by
-      something else than vectors
-    - fingerprint: equal for models with the same items and vectors
+    known bool[n_items]: those that can be compared; the others are on no list and have none. `vectors` float32[n_items,
+    dim] are the model's own, `search` compares them; None where the model compares by something else.
     """
 
     model: Model
     measure: Measure | None
     known: NDArray[np.bool_]
-    digests: NDArray[np.uint8]
-    fingerprint: str
+    vectors: NDArray[np.float32] | None
     search: ItemSearch | None
 
     @classmethod
     def of(cls, model: Model, measure: Measure | None) -> ComparedItems:
         """Return the items of `model`. Raises `ParameterError` for a measure that it does not have."""
-        known, ids = model.known_items_, model.memory_.items.to_state()
         if measure is None and type(model)._similar is not Model._similar:
-            whole = State(
-                "Compared", {}, {"known": known}, {"ids": ids, "model": model.to_state(with_memory=False)}
-            )
-            return cls(model, None, known, np.empty((0, DIGEST_BYTES), np.uint8), fingerprint(whole), None)
+            return cls(model, None, model.known_items_, None, None)
         vectors = np.ascontiguousarray(model._similarity_vectors(), np.float32)
-        digests, named = _digests(vectors), measure or "cosine"
-        whole = State("Compared", {"measure": named}, {"known": known, "digests": digests}, {"ids": ids})
-        compared = unit_rows(vectors) if named == "cosine" else vectors
-        search = ItemSearch(compared, euclidean=named == "euclidean", packs=False)
-        return cls(model, measure, known, digests, fingerprint(whole), search)
+        compared = unit_rows(vectors) if measure in (None, "cosine") else vectors
+        search = ItemSearch(compared, euclidean=measure == "euclidean", packs=False)
+        return cls(model, measure, model.known_items_, vectors, search)
+
+    @cached_property
+    def digests(self) -> NDArray[np.uint8]:
+        """Return uint8[n_items, 16], equal where two items have the same vector; no rows where there are no vectors."""
+        return np.empty((0, DIGEST_BYTES), np.uint8) if self.vectors is None else _digests(self.vectors)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return what is equal for models with the same items, compared in the same way by the same numbers."""
+        parts = {"ids": self.model.memory_.items.to_state()}
+        if self.vectors is None:
+            parts["model"] = self.model.to_state(with_memory=False)
+        named = "own" if self.vectors is None else self.measure or "cosine"
+        arrays = {"known": self.known, "digests": self.digests}
+        return fingerprint(State("Compared", {"measure": named}, arrays, parts))
 
     @property
     def by_vectors(self) -> bool:

@@ -18,7 +18,7 @@ from shortlist.models.answers import as_ids
 from shortlist.models.model import Measure, Model
 from shortlist.parameters import one_of, whole
 from shortlist.retrieval.compared_items import ComparedItems
-from shortlist.retrieval.related_rows import RelatedRows, renewed
+from shortlist.retrieval.related_rows import RelatedRows, related_rows, renewed, search_rows
 from shortlist.stages import History, Lists
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from shortlist.data.vocabulary import Id
 
-BLOCK_ITEMS = 8192
 SPARE = 10
 
 
@@ -100,9 +99,7 @@ class RelatedItems:
         _require_fitted(model)
         n, spare = whole("n", n, least=1), whole("spare", spare, least=0)
         compared = _compared(model, measure)
-        rows = RelatedRows.empty(compared.known.size, n + spare)
-        _search(rows, compared, np.flatnonzero(compared.known).astype(np.int32), on_block)
-        return cls._made(rows, n, compared, None)
+        return cls._made(related_rows(compared, n + spare, on_block), n, compared, None)
 
     @classmethod
     def _made(cls, rows: RelatedRows, n: int, compared: ComparedItems, changes: Changes | None) -> Self:
@@ -180,7 +177,7 @@ class RelatedItems:
         same = self._unchanged(compared, position)
         rows = renewed(self.rows_, position, same, compared)
         anew = np.flatnonzero(compared.known & ~rows.lasts(self.n)).astype(np.int32)
-        _search(rows, compared, anew, on_block)
+        search_rows(rows, compared, anew, on_block)
         n_changed = int(compared.known.sum()) - int(same.sum())
         gone = self.known_items_ & ~((position >= 0) & compared.known[np.maximum(position, 0)])
         changes = Changes(n_changed, int(gone.sum()), anew.size)
@@ -239,19 +236,6 @@ class RelatedItems:
 
 def _compared(model: Model, measure: Measure | None) -> ComparedItems:
     return ComparedItems.of(model, None if measure is None else one_of("measure", measure, Measure))
-
-
-def _search(
-    rows: RelatedRows,
-    compared: ComparedItems,
-    items: NDArray[np.int32],
-    on_block: Callable[[int, int], object] | None,
-) -> None:
-    for start in range(0, items.size, BLOCK_ITEMS):
-        block = items[start : start + BLOCK_ITEMS]
-        rows.set(block, compared.nearest(block, rows.width), int(compared.known.sum()) - 1)
-        if on_block is not None:
-            on_block(start + block.size, items.size)
 
 
 def _require_fitted(model: Model) -> None:

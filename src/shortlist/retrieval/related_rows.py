@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from shortlist.retrieval.compared_items import ComparedItems
     from shortlist.stages import Lists
 
+BLOCK_ITEMS = 8192
 BLOCK_ROWS = 1 << 16
 
 
@@ -60,6 +61,30 @@ class RelatedRows:
         """Return bool[n_items]: whether the best `n` of a row are known to be on it."""
         lasts: NDArray[np.bool_] = self.whole | ((self.item_idx >= 0).sum(axis=1) >= n)
         return lasts
+
+
+def related_rows(
+    compared: ComparedItems, width: int, on_block: Callable[[int, int], object] | None = None
+) -> RelatedRows:
+    """Return the rows of all items that can be compared, searched in blocks; `on_block`: see `search_rows`."""
+    rows = RelatedRows.empty(compared.known.size, width)
+    search_rows(rows, compared, np.flatnonzero(compared.known).astype(np.int32), on_block)
+    return rows
+
+
+def search_rows(
+    rows: RelatedRows,
+    compared: ComparedItems,
+    items: NDArray[np.int32],
+    on_block: Callable[[int, int], object] | None,
+) -> None:
+    """Fill the rows of `items` by searching the whole catalogue; `on_block` is called with (items done, in all)."""
+    n_others = int(compared.known.sum()) - 1
+    for start in range(0, items.size, BLOCK_ITEMS):
+        block = items[start : start + BLOCK_ITEMS]
+        rows.set(block, compared.nearest(block, rows.width), n_others)
+        if on_block is not None:
+            on_block(start + block.size, items.size)
 
 
 def renewed(

@@ -26,6 +26,7 @@ PARTS = {
     "content_lab": ("speed", "lab"),
     "softmax_net": ("gowalla", "negatives", "folding"),
     "gowalla": ("item_neighbors", "rp3beta", "graph_filter", "ease", "bpr", "wals", "blend"),
+    "related_items": ("update", "million"),
 }
 DONE = results.DATA / "full.json"
 

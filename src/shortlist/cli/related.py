@@ -61,8 +61,8 @@ def _renewed(model: "Model", out: Path, n: int | None, measure: str | None, work
     there, asked = (before.n, before.asked_measure), (n or before.n, measure or before.asked_measure)
     if there != asked:
         raise ParameterError(
-            f"{out} holds {before.n} of each by {before.measure}: leave -n and --measure out to renew them, give another "
-            "folder, or --anew"
+            f"{out} holds {before.n} of each by {before.measure}: leave -n and --measure out to renew them, "
+            "give another folder, or --anew"
         )
     return before.update(model, on_block=_bar(work))
 
@@ -95,4 +95,5 @@ def _said(values: dict[str, Any]) -> str:
     changes = values["changes"]
     if changes is None:
         return f"{text}; {values['items'] / max(values['seconds'], 1e-9):,.0f} items a second"
-    return f"{text}; {changes['changed']:,} new or changed, {changes['removed']:,} gone, {changes['searched']:,} searched"
+    came_or_went = f"{changes['changed']:,} new or changed, {changes['removed']:,} gone"
+    return f"{text}; {came_or_went}, {changes['searched']:,} searched"

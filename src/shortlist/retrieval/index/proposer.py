@@ -57,7 +57,7 @@ class Proposer:
         """Return what `to_bytes` gave, read where `saved` lies. Raises `ArtifactError` for anything else."""
         try:
             index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(saved), saved.size))
-        except RuntimeError as error:
+        except (RuntimeError, TypeError) as error:
             raise ArtifactError(
                 f"the {structure} of the index cannot be read ({error}); build it again"
             ) from error

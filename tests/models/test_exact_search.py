@@ -80,7 +80,9 @@ def vectors(rng, shape, kind):
     return made[kind]().astype(np.float32)
 
 
-KINDS = ["normal", "ties", "duplicates", "zero rows", "constant", "far lengths", "tiny", "below normal", "huge", "shifted"]  # fmt: skip
+KINDS = [
+    "normal", "ties", "duplicates", "zero rows", "constant", "far lengths", "tiny", "below normal", "huge", "shifted",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PASSES)

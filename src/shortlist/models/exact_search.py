@@ -108,7 +108,7 @@ class ItemSearch:
         self._packing = threading.Lock()
 
     def __len__(self) -> int:
-        return self.catalogue.items.shape[0]
+        return int(self.catalogue.items.shape[0])
 
     def __reduce__(self) -> tuple[Callable[..., ItemSearch], tuple[object, ...]]:
         own = self.catalogue
@@ -167,10 +167,14 @@ class ItemSearch:
         """
         if self._packed is None and self._packing.acquire(blocking=False):
             try:
-                self._packed = self._packed or PackedItems.of(self.catalogue.items)
+                self._pack()
             finally:
                 self._packing.release()
         return self._packed
+
+    def _pack(self) -> None:
+        if self._packed is None:  # another thread may have packed them before this one had the lock
+            self._packed = PackedItems.of(self.catalogue.items)
 
     def _search_narrow(
         self,

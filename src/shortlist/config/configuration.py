@@ -28,7 +28,7 @@ from shortlist.config.document import tables
 from shortlist.config.place import Place, listed, suggest
 from shortlist.data import datasets, split
 from shortlist.data.read import read as read_data
-from shortlist.errors import ParameterError
+from shortlist.errors import DataError, ParameterError
 from shortlist.pipeline import Pipeline
 from shortlist.retrieval.merge import Merge
 
@@ -281,7 +281,10 @@ def _built(
     """Return the object of the class that `table` names under type, made from its other entries."""
     name, rest = _kind(place, table, "type", {name: name for name in classes}, f"type of {what}")
     cls = registry.class_of(name)
-    return Call(place, cls, arguments(place, rest, cls, models=models))()
+    try:
+        return Call(place, cls, arguments(place, rest, cls, models=models))()
+    except DataError as error:  # of a table that the file names
+        raise place.error(str(error)) from error
 
 
 def _kind(

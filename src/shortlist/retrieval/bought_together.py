@@ -73,7 +73,8 @@ class BoughtTogether(Stage):
         else:
             basket = baskets_of_column(log.where(log.positive), self.column, self.name)
         item = log.item_idx[log.positive]
-        rows = incidence(item[basket >= 0], basket[basket >= 0], log.n_items)
+        inside = basket >= 0
+        rows = incidence(item[inside], basket[inside], log.n_items, int(basket.max(initial=-1)) + 1)
         lists = lists_after(rows, rows, self.n_neighbors, self.measure, self.shrinkage)
         self.list_ptr_, self.list_item_, self.list_score_ = lists.ptr, lists.item_idx, lists.score
 

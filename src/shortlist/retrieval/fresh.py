@@ -46,10 +46,8 @@ class Fresh(Stage):
         self.column = None if column is None else text("column", column)
 
     def _prepare(self, dataset: Dataset) -> None:
-        if self.column is None:
-            newness, known = self._first_events(dataset)
-        else:
-            newness, known = self._feature(dataset, self.column)
+        column = self.column
+        newness, known = self._first_events(dataset) if column is None else self._feature(dataset, column)
         item = np.flatnonzero(known)
         self.order_ = item[np.lexsort((item, -newness[item]))].astype(np.int32)
         self.newness_ = newness[self.order_].astype(np.float64)  # µs are exact up to the year 2255

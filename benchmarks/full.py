@@ -27,6 +27,8 @@ PARTS = {
     "softmax_net": ("gowalla", "negatives", "folding"),
     "gowalla": ("item_neighbors", "rp3beta", "graph_filter", "ease", "bpr", "wals", "blend"),
     "related_items": ("update", "million"),
+    "index": ("glove", "wals", "crossing"),
+    "ten_million": ("build", "search", "exact"),
 }
 DONE = results.DATA / "full.json"
 

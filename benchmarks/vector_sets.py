@@ -69,10 +69,13 @@ def wals(folder: Path) -> VectorSet:
         return VectorSet(arrays["items"], arrays["queries"], "dot")
 
 
-def clustered(n: int, dim: int, n_queries: int = N_QUERIES, seed: int = 0) -> VectorSet:
+def clustered(
+    n: int, dim: int, n_queries: int = N_QUERIES, seed: int = 0, n_of_queries: int | None = None
+) -> VectorSet:
     """Return `n` vectors around `N_CLUSTERS` centres, which are not equally often taken, and such queries.
 
-    Made a block at a time, each from a seed of its own, so that the first of more vectors are those of fewer.
+    Made a block at a time, each from a seed of its own, so that the first of more vectors are those of fewer. The
+    queries are those that go with `n_of_queries` vectors (as many as there are).
     """
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(N_CLUSTERS, dim)).astype(np.float32)
@@ -81,7 +84,13 @@ def clustered(n: int, dim: int, n_queries: int = N_QUERIES, seed: int = 0) -> Ve
     for start in range(0, n, 1 << 18):
         block = items[start : start + (1 << 18)]
         block[:] = _around(centres, share, len(block), np.random.default_rng([seed, start]))
-    return VectorSet(items, _around(centres, share, n_queries, np.random.default_rng([seed, n, 1])), "cosine")
+    queries = _around(
+        centres,
+        share,
+        n_queries,
+        np.random.default_rng([seed, n if n_of_queries is None else n_of_queries, 1]),
+    )
+    return VectorSet(items, queries, "cosine")
 
 
 def _around(

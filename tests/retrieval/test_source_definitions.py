@@ -108,8 +108,8 @@ def test_fresh_is_its_definition(data, dataset, k, column):
     st.data(), described(), MEASURES, st.sampled_from([0, 1.5]), st.sampled_from(["gap", "column", "user"])
 )
 def test_bought_together_is_its_definition(data, dataset, measure, shrinkage, by):
-    column, gap = ("invoice" if by == "column" else None), (2 * 1440 if by == "gap" else None)
-    source = sl.BoughtTogether(column, gap, 2, 2, measure, shrinkage, 3).bind(dataset)
+    column, within = ("invoice" if by == "column" else None), ("user" if by == "user" else "session")
+    source = sl.BoughtTogether(column, within, 2 * 1440, 2, 2, measure, shrinkage, 3).bind(dataset)
     events = [e for e in events_of(dataset) if by != "column" or e[4] is not None]
     if by == "user":
         events = [(*e[:4], "all") for e in events]
@@ -189,7 +189,7 @@ def test_again_is_what_nearest_of_buy_again_proposes():
 
 # Lists made elsewhere.
 
-ROWS = {"user_id": [0, 0, 1, 0, 9, 1], "item_id": [2, 0, 1, 2, 0, 77]}
+ROWS = {"user_id": [0, 0, 1, 0, 9, 1], "item_id": [2, 2, 1, 0, 0, 77]}
 
 
 def precomputed(rows, **parameters):
@@ -199,7 +199,7 @@ def precomputed(rows, **parameters):
 
 
 def test_precomputed_lists_go_by_rank_then_score_then_rows(tmp_path):
-    frame = pl.DataFrame(ROWS | {"rank": [3, 2, 1, 1, 1, 1], "score": [1.0, 5, 2, 0.5, 1, 1]})
+    frame = pl.DataFrame(ROWS | {"rank": [3, 1, 1, 2, 1, 1], "score": [1.0, 0.5, 2, 5, 1, 1]})
     for given_as, order in (("rank", [2, 0]), ("score", [0, 2]), ("neither", [2, 0])):
         columns = (
             ["user_id", "item_id"] + ["score"] * (given_as != "neither") + ["rank"] * (given_as == "rank")
@@ -273,7 +273,7 @@ def test_a_pipeline_says_of_which_group_an_item_is():
         (sl.Trending, "Trending needs timestamps"),
         (lambda: sl.NextItem(name="then"), "then needs timestamps"),
         (sl.Fresh, "Fresh needs timestamps.*column="),
-        (sl.BoughtTogether, "BoughtTogether needs timestamps.*gap_minutes=None"),
+        (sl.BoughtTogether, 'BoughtTogether needs timestamps.*within="user"'),
         (lambda: sl.BoughtTogether("bill"), "BoughtTogether: the events have no column 'bill'.*none"),
         (lambda: sl.TopInGroup("genre"), "TopInGroup needs the item feature 'genre'.*no item features"),
         (lambda: sl.TopInUserGroup("country"), "TopInUserGroup needs the user feature 'country'"),

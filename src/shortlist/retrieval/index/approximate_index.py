@@ -12,7 +12,7 @@ from shortlist.parameters import generator, number, one_of, whole
 from shortlist.retrieval.index.indexed_items import n_open_to_all
 from shortlist.retrieval.index.keyed_items import KeyedItems
 from shortlist.retrieval.index.proposals import permitted_first, rescored
-from shortlist.retrieval.index.proposer import EFFORTS, Proposer, Structure
+from shortlist.retrieval.index.proposer import EFFORTS, Proposer, Structure, limit_of
 from shortlist.retrieval.index.read_write_lock import ReadWriteLock
 from shortlist.retrieval.index.recall import all_permitted, recall_of, sampled_queries
 from shortlist.retrieval.index.stored_vectors import checked_queries
@@ -127,7 +127,8 @@ class ApproximateIndex(VectorIndex):
         items = self._items_of(model)
         arrays = {"key": np.arange(len(items))} | ({"proposer": proposer} if proposer.size else {})
         structure = self.structure or ("graph" if len(items) <= GRAPH_UP_TO else "cells")
-        values = {"effort": effort, "recall": recall, "structure": structure}
+        limit = limit_of(items.vectors)
+        values = {"effort": effort, "recall": recall, "structure": structure, "limit": limit}
         self._restored(items, values, arrays)
         return self
 
@@ -149,9 +150,11 @@ class ApproximateIndex(VectorIndex):
         self, items: IndexedItems, gone: NDArray[np.integer[Any]], fresh: NDArray[np.integer[Any]]
     ) -> None:
         old, proposer = self._keyed, self._proposer
-        same_columns = (items.vectors.offsets is None) == (old.items.vectors.offsets is None)
-        if proposer is None or not same_columns or len(proposer) + fresh.size > _MOST_VECTORS * len(items):
+        if proposer is None or len(proposer) + fresh.size > _MOST_VECTORS * len(items):
             self._built(items, None)  # also where most of the graph would be vectors that are gone
+            return
+        if not proposer.takes(*_rows(items, fresh)):
+            self._built(items, None)
             return
         keyed = old.changed(items, gone, fresh, len(proposer))
         for start in range(0, fresh.size, _ADDED_AT_ONCE):
@@ -272,6 +275,7 @@ class ApproximateIndex(VectorIndex):
             values = {"recall": self.recall_, "effort": self.effort_, "structure": self._structure}
             arrays: dict[str, NDArray[Any]] = {"key": self._keyed.key}
             if self._proposer is not None:
+                values["limit"] = self._proposer.limit
                 arrays["proposer"] = self._proposer.to_bytes()
             return items, values, arrays
 
@@ -282,7 +286,11 @@ class ApproximateIndex(VectorIndex):
         self.recall_, self.effort_ = values["recall"], values["effort"]
         saved = arrays.get("proposer")
         self._structure = values["structure"]
-        self._proposer = None if saved is None else Proposer.from_bytes(saved, self._structure, items.vectors)
+        self._proposer = (
+            None
+            if saved is None
+            else Proposer.from_bytes(saved, self._structure, items.vectors, values["limit"])
+        )
         n_vectors = len(items) if self._proposer is None else len(self._proposer)
         self._keyed = KeyedItems.of(items, arrays["key"], n_vectors)
 

@@ -25,17 +25,24 @@ EFFORTS = {"graph": (32, 64, 128, 256, 512, 1024), "cells": (1, 2, 4, 8, 16, 32,
 
 # The centres of cells are found from so many vectors for each of them, in so many rounds of k-means.
 _SAMPLE_A_CELL, _ROUNDS = 40, 8
+_AT_ONCE = 1 << 16
 
 
 class Proposer:
     """Vectors in a graph or in cells; a vector's key says how many were added before it.
 
-    Offsets are one more component, against a 1 in the query. Vectors cannot be taken out: whoever asks leaves out what
-    is no longer wanted. Several threads may search at once; who adds must be alone.
+    Dot products without offsets are searched as they are. Where there are offsets, which all queries want large and
+    which a graph of dot products finds little of, they are one more component b, against a 1 in the query, and
+    √(limit − ‖v‖² − b²) is another, against a 0: the nearest by distance is then the largest product (Bachrach et al.,
+    Speeding up the Xbox recommender system using a Euclidean transformation for inner-product spaces, RecSys 2014,
+    theorem 1). `limit` is the largest squared length at the beginning; longer vectors do not fit in.
+
+    Vectors cannot be taken out: whoever asks leaves out what is no longer wanted. Several threads may search at once;
+    who adds must be alone.
     """
 
-    def __init__(self, index: Any, structure: Structure, has_offsets: bool) -> None:
-        self._index, self._structure, self._has_offsets = index, structure, has_offsets
+    def __init__(self, index: Any, structure: Structure, limit: float | None) -> None:
+        self._index, self._structure, self.limit = index, structure, limit
         self._mapped: NDArray[np.uint8] | None = None
 
     @classmethod
@@ -43,17 +50,24 @@ class Proposer:
         cls, vectors: StoredVectors, structure: Structure, links: int, effort_build: int, n_threads: int
     ) -> Proposer:
         """Return a proposer, without vectors yet, for `vectors`: in single precision, in half where they are coded."""
-        has_offsets = vectors.offsets is not None
-        dim = vectors.dim + has_offsets
-        metric = faiss.METRIC_L2 if vectors.measure == "euclidean" else faiss.METRIC_INNER_PRODUCT
+        limit = limit_of(vectors)
+        dim = vectors.dim + (0 if limit is None else 2)
+        by_distance = vectors.measure == "euclidean" or limit is not None
+        metric = faiss.METRIC_L2 if by_distance else faiss.METRIC_INNER_PRODUCT
         if structure == "cells":
-            found = cls(_cells(dim, n_cells(len(vectors)), metric, vectors.storage), structure, has_offsets)
+            found = cls(_cells(dim, n_cells(len(vectors)), metric, vectors.storage), structure, limit)
             found._place_cells(vectors, n_threads)
             return found
-        return cls(_graph(dim, links, effort_build, metric, vectors.storage), structure, has_offsets)
+        return cls(_graph(dim, links, effort_build, metric, vectors.storage), structure, limit)
 
     @classmethod
-    def from_bytes(cls, saved: NDArray[np.uint8], structure: Structure, vectors: StoredVectors) -> Proposer:
+    def from_bytes(
+        cls,
+        saved: NDArray[np.uint8],
+        structure: Structure,
+        vectors: StoredVectors,
+        limit: float | None,
+    ) -> Proposer:
         """Return what `to_bytes` gave, read where `saved` lies. Raises `ArtifactError` for anything else."""
         try:
             index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(saved), saved.size))
@@ -61,14 +75,20 @@ class Proposer:
             raise ArtifactError(
                 f"the {structure} of the index cannot be read ({error}); build it again"
             ) from error
-        found = cls(index, structure, vectors.offsets is not None)
+        found = cls(index, structure, limit)
         found._mapped = saved
-        if index.d != vectors.dim + found._has_offsets:
+        if index.d != vectors.dim + (0 if limit is None else 2):
             raise ArtifactError(f"the {structure} of the index has dimension {index.d}; build it again")
         return found
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
+
+    def takes(self, vectors: NDArray[np.float32], offsets: NDArray[np.float32] | None) -> bool:
+        """Return whether such vectors can be added: with offsets where there are any, and no longer than the limit."""
+        if self.limit is None or offsets is None:
+            return self.limit is None and offsets is None
+        return bool((_squares(vectors, offsets) <= self.limit).all())
 
     def add(self, vectors: NDArray[np.float32], offsets: NDArray[np.float32] | None, n_threads: int) -> None:
         """Add vectors float32[n, dim], whose keys are the next ones; on one thread always with the same outcome."""
@@ -79,7 +99,10 @@ class Proposer:
 
     def nearest(self, queries: NDArray[np.float32], n: int, effort: int) -> NDArray[np.int64]:
         """Return int64[q, n]: the keys of about the n nearest of each query, −1 where there are fewer."""
-        asked = self._columns(queries, np.ones(len(queries), np.float32))
+        asked = np.ascontiguousarray(queries)
+        if self.limit is not None:
+            one, zero = np.ones(len(asked), np.float32), np.zeros(len(asked), np.float32)
+            asked = np.column_stack([asked, one, zero])
         keys = np.full((len(asked), n), -1, np.int64)
         if self._structure == "graph":
             how = faiss.SearchParametersHNSW(efSearch=effort)
@@ -108,9 +131,26 @@ class Proposer:
     def _columns(
         self, vectors: NDArray[np.float32], offsets: NDArray[np.float32] | None
     ) -> NDArray[np.float32]:
-        if not self._has_offsets or offsets is None:
+        if self.limit is None or offsets is None:
             return np.ascontiguousarray(vectors)
-        return np.ascontiguousarray(np.column_stack([vectors, offsets]), np.float32)
+        rest = np.sqrt(np.maximum(self.limit - _squares(vectors, offsets), 0))
+        return np.ascontiguousarray(np.column_stack([vectors, offsets, rest]), np.float32)
+
+
+def _squares(vectors: NDArray[np.float32], offsets: NDArray[np.float32]) -> NDArray[np.float64]:
+    squares: NDArray[np.float64] = np.einsum("if,if->i", vectors, vectors, dtype=np.float64)
+    return squares + offsets.astype(np.float64) ** 2
+
+
+def limit_of(vectors: StoredVectors) -> float | None:
+    """Return the largest ‖v‖² + b² of `vectors`, None where they have no offsets."""
+    if vectors.offsets is None:
+        return None
+    largest = 0.0
+    for start in range(0, len(vectors), _AT_ONCE):
+        block = slice(start, start + _AT_ONCE)
+        largest = max(largest, float(_squares(vectors.decoded(block), vectors.item_offsets[block]).max()))
+    return largest
 
 
 def n_cells(n: int) -> int:

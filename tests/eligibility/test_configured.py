@@ -41,6 +41,7 @@ def test_rules_are_made_in_their_order_with_their_arguments(read, tmp_path):
         'type = "Hidden"\npairs = "hidden.csv"\non_unknown = "skip"',
         'type = "UserBlocks"\nblocks = [["ann", "bob"]]\ncolumn = "maker"',
         'type = "Disliked"',
+        'type = "Hidden"\npairs = { ann = [3], bob = [1, 2] }\nname = "table"',
     )
     assert [rule.name for rule in made.rules] == [
         "InStock",
@@ -49,8 +50,10 @@ def test_rules_are_made_in_their_order_with_their_arguments(read, tmp_path):
         "Hidden",
         "UserBlocks",
         "Disliked",
+        "table",
     ]
-    stock, recalled, mine, hidden, blocks, _ = made.rules
+    stock, recalled, mine, hidden, blocks, _, table = made.rules
+    assert table.pairs == [["ann", 3], ["bob", 1], ["bob", 2]]
     assert (stock.column, stock.least, stock.missing) == ("pieces", 2.0, "allow")
     assert (recalled.items, mine.items) == ([7, 9], [1, 2])
     assert (hidden.pairs, hidden.on_unknown, blocks.blocks) == ([["ann", 3]], "skip", [["ann", "bob"]])

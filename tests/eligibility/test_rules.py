@@ -9,7 +9,7 @@ from eligibility.catalogues import World
 
 import shortlist as sl
 from shortlist.errors import DataError, ParameterError, UnknownIdError
-from shortlist.stages import Lists
+from shortlist.stages import Forbidden, Lists
 
 ITEMS = pl.DataFrame(
     {
@@ -217,6 +217,23 @@ def test_people_who_are_folded_in_are_not_shown_what_they_disliked(data):
     new = sl.read(events, kind="ratings", scale=(1, 5))
     got = pipeline(data, sl.Disliked(), sl.InStock()).recommend_for(new, k=5, exclude_seen=False)
     assert sorted(got.frame["item_id"].to_list()) == [3, 5]
+
+
+def test_a_rule_of_the_callers_own_must_give_masks_of_all_items(data):
+    class Own:
+        name = "own"
+        mask = np.zeros(5, bool)
+
+        def forbids(self, request):
+            return Forbidden(to_all=self.mask)
+
+    Own.mask[1] = True
+    fitted = pipeline(data, Own())
+    assert shown(fitted, ["b"]) == {"b": [1, 3, 4, 5]}
+    for mask in (np.zeros(4, bool), np.zeros(5)):
+        Own.mask = mask
+        with pytest.raises(ParameterError, match="the rule 'own' gave a mask"):
+            shown(fitted, ["b"])
 
 
 def test_where_nothing_is_left_the_list_is_empty_and_the_rules_are_named(data):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shortlist.errors import ParameterError
 from shortlist.stages import Eligible, offsets
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def within_rules(
     pairs = _Pairs.of(found, parts, len(request), len(request.eligible.rules) + 1)
     for number, rows in enumerate(parts):
         part = request if len(parts) == 1 else request.rows(rows)
-        eligible = _masked(part.eligible, [_masks(one, rows) for one in found], names)
+        masks = [_masks(one, rows) for one in found]
+        _require_masks(masks, rules, request.eligible.item_rule.size)
+        eligible = _masked(part.eligible, masks, names)
         yield rows, replace(part, eligible=_with_pairs(eligible, *pairs.of_part(number)))
 
 
@@ -58,6 +61,19 @@ def _masks(one: Forbidden, rows: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
     if one.user_class is not None and one.by_class is not None and rows.size:
         masks.append(one.by_class[int(one.user_class[rows[0]])])
     return masks
+
+
+def _require_masks(
+    masks: Sequence[Sequence[NDArray[np.bool_]]], rules: Sequence[EligibilityRule], n_items: int
+) -> None:
+    """Raise `ParameterError` naming the rule whose mask is not bool[n_items]: one of the caller's own, surely."""
+    for rule, of_rule in zip(rules, masks, strict=True):
+        for mask in of_rule:
+            if mask.dtype != np.bool_ or mask.shape != (n_items,):
+                raise ParameterError(
+                    f"the rule {rule.name!r} gave a mask {mask.dtype}{list(mask.shape)}; there are {n_items} items, "
+                    f"so it must be bool[{n_items}]"
+                )
 
 
 def _masked(

@@ -4,8 +4,8 @@
 
 MovieLens small: each person's last fifth of ratings is held out. Online retail: the last fifth of the time is, with new
 items alone and with repeats. Recall is the mean over people of the share of their held-out positive items that are
-proposed; "beside Nearest" is that of the union with `Nearest(WALS(), k=100)`. Sources stand at their defaults; what
-they are fitted on ends before what is held out.
+proposed; "beside Nearest" is that of the union with `Nearest(WALS(), k=100)`, "as many nearest" that of so many nearest
+items as the union has on average. Sources stand at their defaults, fitted on what is not held out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ from shortlist.data.memory import Limits
 if TYPE_CHECKING:
     from shortlist.stages import Candidates
 
-COLUMNS = {"source": "", "proposals": ".0f", "recall": ".3f", "beside Nearest": ".3f"}
+COLUMNS = {
+    "source": "",
+    "proposals": ".0f",
+    "recall": ".3f",
+    "beside Nearest": ".3f",
+    "as many nearest": ".3f",
+}
 
 
 @dataclass(frozen=True)
@@ -89,15 +95,18 @@ def sources_of(train: sl.Dataset, seed: int) -> list[Any]:
 
 
 def measured(held: HeldOut, seed: int) -> list[list[Any]]:
-    """Return a row for each source: name, proposals a person, recall, recall of it and the nearest."""
+    """Return a row of `COLUMNS` for each source."""
     made = sources_of(held.train, seed)
     nearest = held.keys_of(held.proposals(made[0]))
     rows = []
     for source in made:
         found = held.proposals(source)
         keys = held.keys_of(found)
-        beside = held.recall(np.union1d(keys, nearest))
-        rows.append([source.name, float(np.diff(found.ptr).mean()), held.recall(keys), beside])
+        both = np.union1d(keys, nearest)
+        as_many = sl.Nearest(made[0].model, k=round(both.size / held.users.size))
+        alone, beside = held.recall(keys), held.recall(both)
+        nearest_alone = held.recall(held.keys_of(held.proposals(as_many)))
+        rows.append([source.name, float(np.diff(found.ptr).mean()), alone, beside, nearest_alone])
         print(rows[-1], flush=True)
     return rows
 

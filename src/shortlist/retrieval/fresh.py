@@ -79,7 +79,8 @@ class Fresh(Stage):
         """Return the proposals, newest first."""
         start = 0
         if self.is_time_ and request.now is not None:
-            start = int(np.searchsorted(-self.newness_, -float(request.now)))
+            oldest_first = self.newness_[::-1]
+            start = oldest_first.size - int(np.searchsorted(oldest_first, request.now, side="right"))
         order = self.order_[start:]
         found = RankedLists.one(order).first(*one_each(np.zeros(len(request), int)), self.k, request.eligible)
         newness = self.newness_[start:][found.place] / (DAY if self.is_time_ else 1)

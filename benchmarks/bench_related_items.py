@@ -1,10 +1,11 @@
 """The related items of every item: how many items a second are built, and what an update of a few of them costs.
 
-    python benchmarks/bench_related_items.py [--only update|million] [--items N] [--seed 0]
+    python benchmarks/bench_related_items.py [--only update|million|index] [--items N] [--seed 0]
 
 The vectors are synthetic: 64 numbers around one of 1,000 centres. `update` builds the related items of 50,000 items,
 changes, adds and removes one in a hundred, and checks that the update equals building anew. `million` is one run over
 a million items, exact; what is done is kept in benchmarks/data/related_items, so that a run that was cut off goes on.
+`index` is the same by an approximate index, whose making is part of the time.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from shortlist.retrieval.related_items import RelatedItems
 
 DIM, CENTRES, N = 64, 1000, 20
 ITEMS_OF_AN_UPDATE, ITEMS_OF_A_RUN, ITEMS_OF_A_PART = 50_000, 1_000_000, 32_768
+TARGET_RECALL = 0.95
 KEPT = results.DATA / "related_items"
 
 
@@ -129,6 +131,24 @@ def _part(compared: ComparedItems, items: np.ndarray, folder: Any) -> float:
     return seconds
 
 
+def by_index(n_items: int, seed: int) -> dict[str, Any]:
+    """Return the seconds, building an index among them, and the recall of the related items of `n_items` items."""
+    model = given(clustered(n_items, seed), np.arange(n_items))
+    started = time.perf_counter()
+    related = RelatedItems.build(model, N, target_recall=TARGET_RECALL, on_block=_say)
+    seconds = time.perf_counter() - started
+    return {
+        "items": n_items,
+        "seconds": seconds,
+        "items_a_second": n_items / seconds,
+        "recall": related.recall_,
+    }
+
+
+def _say(done: int, total: int) -> None:
+    print(f"{done:,} of {total:,} items", flush=True)
+
+
 def kept_before() -> dict[str, Any]:
     """Return the parts of the result file that is there."""
     file = results.DIRECTORY / "related_items.json"
@@ -137,14 +157,13 @@ def kept_before() -> dict[str, Any]:
 
 def tables(parts: dict[str, Any]) -> dict[str, Any]:
     """Return the tables of the parts that are measured."""
-    rows = [
-        [part["items"], DIM, N, part["seconds"], part["items_a_second"]]
-        for part in [parts.get("million")]
-        if part
-    ]
+    rows: list[list[Any]] = []
     if once := parts.get("update"):
-        rows.insert(0, [once["items"], DIM, N, once["build_seconds"], once["items_a_second"]])
-    columns = {"items": ",d", "dim": "d", "related of each": "d", "seconds": ",.1f", "items a second": ",.0f"}
+        rows.append([once["items"], "exact", None, once["build_seconds"], once["items_a_second"]])
+    for name, search in (("million", "exact"), ("index", "approximate")):
+        if part := parts.get(name):
+            rows.append([part["items"], search, part.get("recall"), part["seconds"], part["items_a_second"]])
+    columns = {"items": ",d", "search": "", "recall": ".3f", "seconds": ",.1f", "items a second": ",.0f"}
     found = {"rate": results.table(columns, rows)}
     if once:
         columns = {
@@ -164,17 +183,20 @@ def main() -> None:
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    arguments.add_argument("--only", choices=["update", "million"])
+    arguments.add_argument("--only", choices=["update", "million", "index"])
     arguments.add_argument("--items", type=int, help="of the part, instead of 50,000 and a million")
     arguments.add_argument("--seed", type=int, default=0)
     asked = arguments.parse_args()
     parts = kept_before()
-    if asked.only != "million":
+    if asked.only in {None, "update"}:
         parts["update"] = update(asked.items or ITEMS_OF_AN_UPDATE, asked.seed)
         print(parts["update"], flush=True)
-    if asked.only != "update":
+    if asked.only in {None, "million"}:
         parts["million"] = million(asked.items or ITEMS_OF_A_RUN, asked.seed)
         print(parts["million"], flush=True)
+    if asked.only in {None, "index"}:
+        parts["index"] = by_index(asked.items or ITEMS_OF_A_RUN, asked.seed)
+        print(parts["index"], flush=True)
     data_hash = hashlib.sha256(clustered(10_000, asked.seed).tobytes()).hexdigest()
     results.write(
         "related_items", {"parts": parts, "tables": tables(parts)}, data_hash=data_hash, seed=asked.seed

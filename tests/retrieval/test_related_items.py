@@ -1,5 +1,7 @@
 """Related items: those of the model, and after any change the same as built anew."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from fixed_vectors import FixedVectors
@@ -12,6 +14,8 @@ from shortlist.data.feedback import Feedback
 from shortlist.data.interactions import Interactions
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.errors import ArtifactError, NotFittedError, ParameterError, UnknownIdError
+from shortlist.retrieval import nearest_by_index
+from shortlist.retrieval.index.approximate_index import ApproximateIndex
 from shortlist.retrieval.related_items import Changes, RelatedItems
 
 MEASURES = ["cosine", "dot", "euclidean"]
@@ -100,6 +104,30 @@ def test_lists_are_those_of_the_model():
     unknown = int(np.flatnonzero(~model.known_items_)[0])
     with pytest.raises(UnknownIdError, match="nothing is known"):
         related.of(model.memory_.items.ids[unknown])
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_an_index_finds_most_of_them_with_their_scores(rng, measure, monkeypatch, tmp_path):
+    monkeypatch.setattr(nearest_by_index, "ApproximateIndex", partial(ApproximateIndex, exact_up_to=50))
+    vectors = dict(enumerate(clustered(rng, 1500))) | {7: np.zeros(8, np.float32)}
+    model = model_of(vectors)
+    exact = RelatedItems.build(model, 5, measure=measure)
+    found = RelatedItems.build(model, 5, measure=measure, target_recall=0.9)
+    assert exact.recall_ == 1
+    assert 0.8 < found.recall_ <= 1
+    pairs = [set(zip(*map(np.ndarray.tolist, of_all(one)), strict=True)) for one in (exact, found)]
+    assert len(pairs[0] & pairs[1]) > 0.8 * len(pairs[0])
+    assert not found.lists(np.int32([7])).item_idx.size
+    assert (found.lists(np.arange(1500, dtype=np.int32)).row != of_all(found)[1]).all()
+    updated = RelatedItems.load(found.save(tmp_path / "related")).update(model)
+    assert (updated.target_recall, updated.changes) == (0.9, None)
+    with pytest.raises(ParameterError, match=r"target_recall=0\.9"):
+        RelatedItems.build(sl.ItemNeighbors().fit(sl.datasets.movielens_small()), target_recall=0.9)
+
+
+def of_all(related):
+    lists = related.lists(np.arange(len(related), dtype=np.int32))
+    return lists.row, lists.item_idx, lists.score
 
 
 def test_a_measure_of_the_models_own_is_built_anew():

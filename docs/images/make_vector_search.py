@@ -48,7 +48,7 @@ def main() -> None:
     chart = alt.hconcat(
         *(panel(title, parts[name]["sides"]) for name, title in SETS.items() if name in parts)
     )
-    chart.save(OUT, ppi=110)
+    chart.save(OUT, scale_factor=1.0)
 
 
 if __name__ == "__main__":

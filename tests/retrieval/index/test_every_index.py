@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from oracles.vector_index import ListIndex, stored
 
 import shortlist as sl
+from shortlist.retrieval.index import exact_among
 
 MEASURES = st.sampled_from(["dot", "cosine", "euclidean"])
 STORAGES = st.sampled_from(["float32", "half", "int8"])
@@ -100,7 +101,9 @@ def test_an_exact_index_finds_what_brute_force_finds(seed, measure, storage):
     rng, dim = np.random.default_rng(seed), 3
     twin = changed_twin(sl.ExactIndex(measure, storage), rng, dim)
     queries, k, limits, may_find = asked(twin, rng, dim)
-    found = twin.index.search(queries, k, **limits)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact_among, "BLOCK_ITEMS", int(rng.integers(1, 40)))
+        found = twin.index.search(queries, k, **limits)
     wanted = [twin.oracle.search(q, k, float32, may_find(r)) for r, q in enumerate(queries)]
     assert found.to_list() == wanted
     assert twin.index.ids.to_list() == twin.ids()

@@ -196,7 +196,8 @@ class ApproximateIndex(VectorIndex):
         Nothing here goes by the other queries, so that each has the list that it would have alone.
         """
         own = np.diff(eligible.ptr)
-        return 2 ** np.ceil(np.log2(k + own)).astype(np.int64)
+        wanted: NDArray[np.int64] = 2 ** np.ceil(np.log2(k + own)).astype(np.int64)
+        return wanted
 
     def _slack(self, n_open: int) -> int:
         """Return how many proposals, a power of 2, are made for each item wanted: 1.5 / p where a share p is open."""

@@ -26,6 +26,15 @@ MODEL = '[models.m]\ntype = "Popularity"\n'
 WALS = '[models.w]\ntype = "WALS"\ndim = 3\n'
 SOURCE = '[[sources]]\ntype = "Nearest"\nmodel = "w"\n'
 SCORER = '[scorer]\ntype = "ModelScorer"\nmodel = "w"\n'
+# What classes cannot be made without, besides models.
+NEEDED = {
+    "AllowList": {"items": [1]},
+    "DenyCategory": {"column": "genres", "values": ["Horror"]},
+    "DenyList": {"items": ["a"]},
+    "Hidden": {"pairs": [["u", 1]]},
+    "OnlyCategory": {"column": "genres", "values": ["Comedy"]},
+    "UserBlocks": {"blocks": [["u", "Horror"]], "column": "genres"},
+}
 
 
 @pytest.fixture
@@ -59,12 +68,11 @@ def test_a_file_can_set_every_parameter_of_every_class(name: str) -> None:
     hints = parameter_types(cls)
     one = {key: "m" for key, hint in hints.items() if takes_model(hint) and not takes_models(hint)}
     several = {key: ["m"] for key, hint in hints.items() if takes_models(hint)}
-    found = arguments(Place(HERE), defaults | one | several, cls, models={"m": model})
-    assert found == defaults | dict.fromkeys(one, model) | {key: {"m": model} for key in several}
-    built = cls(**found)
-    assert (
-        built.params() == cls(**dict.fromkeys(one, model), **{key: {"m": model} for key in several}).params()
-    )
+    needed = NEEDED.get(name, {})
+    found = arguments(Place(HERE), defaults | needed | one | several, cls, models={"m": model})
+    models = dict.fromkeys(one, model) | {key: {"m": model} for key in several}
+    assert found == defaults | needed | models
+    assert cls(**found).params() == cls(**needed, **models).params()
 
 
 @pytest.mark.parametrize("name", registry.CLASSES)

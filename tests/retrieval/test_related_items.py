@@ -72,6 +72,14 @@ def test_an_update_gives_what_building_anew_gives(vectors, versions, n, spare, m
         assert_same(related, RelatedItems.build(model, n, measure=measure))
 
 
+def test_a_new_item_does_not_pass_one_that_was_hidden_behind_what_is_gone():
+    # 1 and 2 are equally near to 0, and one of them fits on its list; then 1 goes, and 3 is as near as 2.
+    related = RelatedItems.build(model_of({0: (1, 0), 1: (1, 0), 2: (1, 1)}), 1, measure="dot", spare=0)
+    assert related.of([0]).frame["similar_item_id"].to_list() == [1]
+    updated = related.update(model_of({0: (1, 0), 2: (1, 1), 3: (1, 2)}))
+    assert updated.of([0]).frame["similar_item_id"].to_list() == [2]
+
+
 def clustered(rng, n=400, dim=8):
     centres = rng.standard_normal((20, dim))
     return (centres[rng.integers(0, 20, n)] + 0.5 * rng.standard_normal((n, dim))).astype(np.float32)

@@ -27,7 +27,8 @@ import shortlist as sl
 from shortlist import config
 from shortlist.experiments.sweep.figures import P50, P99
 from shortlist.experiments.sweep.outcome import Sweep
-from shortlist.experiments.sweep.sweep import N_REQUESTS
+from shortlist.experiments.sweep.sweep import N_REQUESTS, VERSUS
+from shortlist.experiments.sweep.tables import verdict
 from shortlist.experiments.sweep.times import WHOLE
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def tables(name: str, found: Sweep) -> dict[str, Any]:
             *_cells(one.ndcg_lost),
         ]
         for of in found.sizes
+        if of.size in VERSUS
         for one in of.sources
     ]
     return {
@@ -135,6 +137,42 @@ def tables(name: str, found: Sweep) -> dict[str, Any]:
         f"{name}_sources": results.table(parts, sources),
         f"{name}_stages": _stages(found),
     }
+
+
+def answers(sweeps: dict[str, Sweep]) -> dict[str, Any]:
+    """Return the table of what each sweep says about how many to retrieve."""
+    columns = {
+        "data": "",
+        "users": ",d",
+        "knee": "d",
+        "recall bends at": "d",
+        "ndcg, 500 minus 100": "+.4f",
+        "from": "+.4f",
+        "to": "+.4f",
+        "ms at 100": ".2f",
+        "ms at 500": ".2f",
+        "load a core": ".1f",
+        "100 or 500?": "",
+    }
+    rows = []
+    for found in sweeps.values():
+        by_size = {of.size: of for of in found.sizes}
+        assert found.contrast is not None, "100 and 500 are among SIZES"
+        more = found.contrast.differences["ndcg"]
+        ndcg = by_size[500].figures["ndcg"].value
+        rows.append(
+            [
+                found.parts.name,
+                found.setting.n_users,
+                found.knee,
+                found.bend,
+                *_cells(more),
+                *(by_size[size].milliseconds[WHOLE][P50].value for size in (100, 500)),
+                found.setting.load,
+                verdict(more, ndcg, found.setting.margin, (100, 500)).rstrip("."),
+            ]
+        )
+    return results.table(columns, rows)
 
 
 def _stages(found: Sweep) -> dict[str, Any]:
@@ -183,9 +221,10 @@ def kept() -> dict[str, Any]:
 def write(sweeps: dict[str, Any]) -> None:
     """Write all parts that were measured, in the order of `PARTS`."""
     ordered = {name: sweeps[name] for name in PARTS if name in sweeps}
-    found: dict[str, Any] = {}
-    for name, values in ordered.items():
-        found |= tables(name, Sweep.from_values(values))
+    swept = {name: Sweep.from_values(values) for name, values in ordered.items()}
+    found = {"answers": answers(swept)}
+    for name, sweep in swept.items():
+        found |= tables(name, sweep)
     hashes = "; ".join(f"{name} {values['data']['train_sha256']}" for name, values in ordered.items())
     results.write(NAME, {"sweeps": ordered, "tables": found}, data_hash=hashes, seed=0)
 

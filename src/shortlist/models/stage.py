@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Sized
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shortlist.data.dataset import Dataset
+
+_LONGEST = 200
 
 
 class Stage(ABC):
@@ -82,5 +86,13 @@ class Stage(ABC):
         return make(**params) if model is None else make(model=model, **params)
 
     def __repr__(self) -> str:
-        shown = [f"{name}={value!r}" for name, value in self.params().items() if value is not None]
+        shown = [f"{name}={_short(value)}" for name, value in self.params().items() if value is not None]
         return f"{type(self).__name__}({', '.join([repr(self.model)][: self.model is not None] + shown)})"
+
+
+def _short(value: object) -> str:
+    """Return the `repr` of `value`; of a long list its size, and a checksum that tells it from another."""
+    text = repr(value)
+    if len(text) <= _LONGEST or not isinstance(value, Sized):
+        return text
+    return f"<{type(value).__name__} of {len(value):,}, {hashlib.sha256(text.encode()).hexdigest()[:8]}>"

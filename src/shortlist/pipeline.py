@@ -32,7 +32,7 @@ from shortlist.models.people import people_of, request_for
 from shortlist.models.stage import Stage
 from shortlist.models.vectors import UserVectors
 from shortlist.parameters import generator
-from shortlist.retrieval.merge import Merge
+from shortlist.retrieval.merge import BEYOND_SIZE, Merge
 from shortlist.retrieval.popular import Popular
 from shortlist.stages import Candidates, Lists
 
@@ -293,7 +293,18 @@ class Pipeline:
             unscored = frozenset(ids.gather(np.flatnonzero(listed & ~known[rows])).to_list())
             parts.append((rows, replace(shown, candidates=candidates, in_turn=unscored)))
         shown = parts[0][1] if len(parts) == 1 else Recommendations.joined(user_ids, parts)
-        return replace(shown, reason_of=partial(self._reasons, request))
+        said = self._with_cut(shown) if shown.shortfalls else shown.shortfalls
+        return replace(shown, shortfalls=said, reason_of=partial(self._reasons, request))
+
+    def _with_cut(self, shown: Recommendations) -> Mapping[Id, str]:
+        """Return the shortfalls, those of users for whom the size of the merge left proposals out saying so."""
+        candidates = shown.candidates
+        if candidates is None or BEYOND_SIZE not in candidates.rules:
+            return shown.shortfalls
+        cut = candidates.row[candidates.removed_by == candidates.rules.index(BEYOND_SIZE) + 1]
+        users = set(shown.user_ids.gather(np.unique(cut)).to_list())
+        why = f"; the merge lets {self.merge.size} candidates through"
+        return {user: said + why * (user in users) for user, said in shown.shortfalls.items()}
 
     def _alike(self, request: Request) -> Iterable[tuple[NDArray[np.int64], Request]]:
         """Return the parts of the request whose users share one mask, in order within a part: (rows, part)."""

@@ -55,7 +55,7 @@ def kth_largest(values: NDArray[np.float32], n: int, k: int) -> np.float32:
             low = i
         else:
             break
-    return values[k - 1]
+    return np.float32(values[k - 1])
 
 
 @kernel
@@ -87,7 +87,7 @@ def _any_reaches(row: NDArray[np.float32], start: int, floor: np.float32) -> boo
     )  # unsigned: with an index that may be negative nothing is vectorised
     for j in range(CHUNK):
         hit |= np.int32(row[base + np.uint64(j)] >= floor)
-    return hit != 0
+    return bool(hit != 0)
 
 
 @fast_kernel
@@ -217,7 +217,7 @@ def scan_packed(
     for f in range(query16.size):
         shift += np.int32(128) * np.int32(query16[f])
     low, up, at, capacity = lower[0, part], upper[0, part], index[0, part], lower.shape[2]
-    n, limit, seen = 0, floor[0], np.searchsorted(own, start)
+    n, limit, seen = 0, floor[0], 0
     for first in range(start, stop, CHUNK):
         last = min(first + CHUNK, stop)
         for b in range((last - first + 15) // 16):
@@ -267,19 +267,20 @@ def rank_candidates(
 
     slack float32[n]: what is still to be taken off the lower bounds and added to the upper ones.
     """
-    k = out_score.shape[1]
+    k, parts, capacity = out_score.shape[1], index.shape[1], index.shape[2]
     for r in range(queries.shape[0]):
         kept[r] = -1
-        if size[r].min() < 0:
+        low, up, at = lower[r].ravel(), upper[r].ravel(), index[r].ravel()
+        n = 0
+        for part in range(parts):
+            if size[r, part] < 0:
+                n = -1
+                break
+            for p in range(part * capacity, part * capacity + size[r, part]):
+                low[n], up[n], at[n] = low[p], up[p], at[p]
+                n += 1
+        if n < 0:
             continue
-        low, up, at = lower[r, 0], upper[r, 0], index[r, 0]
-        n = size[r, 0]
-        if size.shape[1] > 1:
-            low, up, at = lower[r].reshape(-1), upper[r].reshape(-1), index[r].reshape(-1)
-            for part in range(1, size.shape[1]):
-                for p in range(part * index.shape[2], part * index.shape[2] + size[r, part]):
-                    low[n], up[n], at[n] = low[p], up[p], at[p]
-                    n += 1
         n, _ = _shrink(low, up, at, n, k, np.float32(2.0) * slack[r], np.float32(-np.inf))
         for p in range(n):
             for f in range(0, items.shape[1], 16):

@@ -146,8 +146,13 @@ class ItemSearch:
         asked, found = Queries.of(queries, query_offsets), Ranked.of(queries.shape[0], k)
         if self.catalogue.items.shape[1] and asked.safe(self.catalogue).all():
             self._quick_pass(asked, permitted, found)
-        for row in np.flatnonzero(found.kept < 0):
-            _rescore_everything(self.catalogue, asked, permitted, int(row), found)
+        left = np.flatnonzero(found.kept < 0)
+
+        def rescore(start: int, stop: int) -> None:
+            for row in left[start:stop].tolist():
+                _rescore_everything(self.catalogue, asked, permitted, row, found)
+
+        threads.run_blocks(rescore, left.size, 1)
         found.index[np.arange(k) >= found.kept[:, None]] = -1
         return Lists.from_padded(found.index, found.score)
 

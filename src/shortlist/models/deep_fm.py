@@ -11,7 +11,7 @@ from scipy import sparse, special
 from shortlist.data.event_encoder import EventEncoder
 from shortlist.errors import DataError, ParameterError
 from shortlist.models.deep_fm_examples import Examples, Learning
-from shortlist.models.deep_fm_fold_in import IdPrior, PersonLoss, folded
+from shortlist.models.deep_fm_fold_in import IdPrior, PersonLoss, folded, person_examples
 from shortlist.models.deep_fm_parameters import DeepFMParameters, deep_part, first_values, take_deep_part
 from shortlist.models.encoded_columns import (
     checked_names,
@@ -26,7 +26,6 @@ from shortlist.models.net_parameters import device_name, layer_sizes, patience_o
 from shortlist.models.newcomers import new_users
 from shortlist.models.score_rows import NOTHING, rank_blocks
 from shortlist.models.torch_extra import require_torch
-from shortlist.models.unseen_items import UnseenItems
 from shortlist.models.vectors import UserVectors, said
 from shortlist.parameters import number, whole
 
@@ -360,29 +359,14 @@ class DeepFM(Model):
         bare = sides - self._sides(only_ids, "user")
         moments = self._net.sides(self.encoder.context_rows(log.context, len(log))) + self._net.constant
         field = next(at for at, of in enumerate(self.encoder.fields) if of.start == ids[0])
-        prior = self._id_prior(ids)
+        prior, candidates = self._id_prior(ids), np.flatnonzero(self.known_items_).astype(np.int32)
         for person in np.unique(log.user_idx).tolist():
             own = log.user_idx == person
-            items, again, target = self._examples_of(log.where(own))
-            rest = (bare[person] + moments[own][again] + self.item_sides_[items]).astype(np.float64)
+            of = person_examples(log.where(own), candidates, self.n_negatives)
+            rest = (bare[person] + moments[own][of.event] + self.item_sides_[of.item_idx]).astype(np.float64)
             labels = log.feedback.kind != "ratings"
-            loss = PersonLoss(self._net, field, rest, target.astype(np.float64), prior, labels)
+            loss = PersonLoss(self._net, field, rest, of.target.astype(np.float64), prior, labels)
             sides[person] = bare[person] + folded(loss)
-
-    def _examples_of(self, own: Interactions) -> tuple[NDArray[np.int32], NDArray[np.int64], Floats]:
-        """Return item, number of the event and target of one person's examples; of positive-only events drawn ones too.
-
-        From the same seed for each person: whoever is folded in beside changes nothing.
-        """
-        at = np.arange(len(own))
-        if own.feedback.kind != "events":
-            return own.item_idx, at, own.value
-        unseen = UnseenItems(own.user_idx, own.item_idx, np.flatnonzero(self.known_items_).astype(np.int32))
-        n_drawn = self.n_negatives if unseen.n_unseen(own.user_idx[:1])[0] else 0
-        again = np.tile(at, 1 + n_drawn)
-        drawn = unseen.draw(own.user_idx[again[at.size :]], np.random.default_rng(0))
-        target = (np.arange(again.size) < at.size).astype(np.float32)
-        return np.concatenate([own.item_idx, drawn]), again, target
 
     def _id_prior(self, ids: NDArray[np.int64]) -> IdPrior:
         table = np.column_stack([self.embeddings_[ids], self.weights_[ids]])

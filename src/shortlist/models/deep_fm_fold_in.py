@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import optimize, special
 
+from shortlist.models.unseen_items import UnseenItems
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from shortlist.data.interactions import Interactions
     from shortlist.models.deep_fm_parameters import DeepFMParameters
 
     F64 = NDArray[np.float64]
@@ -44,6 +47,29 @@ class IdPrior(NamedTuple):
             return cls(np.zeros(learned.shape[1]), np.full(learned.shape[1], LEAST_VARIANCE), noise)
         mean, variance = learned.mean(axis=0, dtype=np.float64), learned.var(axis=0, dtype=np.float64)
         return cls(mean, np.maximum(variance, LEAST_VARIANCE), noise)
+
+
+class PersonExamples(NamedTuple):
+    """What a person is placed by: item_idx int32[n], target float32[n], event int64[n] whose moment each has."""
+
+    item_idx: NDArray[np.int32]
+    target: Floats
+    event: NDArray[np.int64]
+
+
+def person_examples(own: Interactions, candidates: NDArray[np.int32], n_negatives: int) -> PersonExamples:
+    """Return the events of one person; positive-only ones beside `n_negatives` times as many unseen `candidates`.
+
+    These are drawn from the same seed for each person: whoever is folded in beside changes nothing.
+    """
+    at = np.arange(len(own))
+    if own.feedback.kind != "events":
+        return PersonExamples(own.item_idx, own.value, at)
+    unseen = UnseenItems(own.user_idx, own.item_idx, candidates)
+    again = np.tile(at, n_negatives if unseen.n_unseen(own.user_idx[:1])[0] else 0)
+    drawn = unseen.draw(own.user_idx[again], np.random.default_rng(0))
+    target = np.concatenate([np.ones(at.size, np.float32), np.zeros(again.size, np.float32)])
+    return PersonExamples(np.concatenate([own.item_idx, drawn]), target, np.concatenate([at, again]))
 
 
 @dataclass(frozen=True, eq=False)

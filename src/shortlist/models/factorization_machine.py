@@ -22,6 +22,7 @@ from shortlist.models.fm_gibbs import Chain
 from shortlist.models.fm_parameters import Parameters, Sums
 from shortlist.models.fm_people import PersonVectors, sums_of_people
 from shortlist.models.fm_posterior import Plan, Posterior, Scale, sample
+from shortlist.models.fm_predictions import EXAMPLES_A_BLOCK, spread_of
 from shortlist.models.held_out_rows import held_out_rows
 from shortlist.models.model import Model
 from shortlist.models.newcomers import new_users
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from shortlist.models.vectors import Said
     from shortlist.stages import Lists, Request
 
-EXAMPLES_A_BLOCK = 1 << 16
 LEAST_REG = 1e-6
 LABEL_SHARE = 0.2
 
@@ -572,25 +572,7 @@ class FactorizationMachine(DotProduct, Model):
         return self._item_rows.at(self.memory_.items.index_of(events.items.ids) % len(self._item_rows))
 
     def _predicted(self, design: Design, clip: bool) -> Spread:
-        """Return the predictions of the examples and their spread, block by block."""
-        m = len(design.examples)
-        out = Spread(*(np.empty(m, np.float32) for _ in Spread._fields))
-        for start in range(0, m, EXAMPLES_A_BLOCK):
-            rows = np.arange(start, min(start + EXAMPLES_A_BLOCK, m))
-            block = design.with_examples(design.examples.take(rows))
-            for whole_column, part in zip(
-                out, self._summary(self._parameters.predictions(block)), strict=True
-            ):
-                whole_column[rows] = part
+        found = spread_of(design, self._parameters, self.link, self.noise_)
         if clip and self.memory_.feedback.kind == "ratings":
-            np.clip(out.mean, *(self.memory_.feedback.scale or (None, None)), out=out.mean)
-        return out
-
-    def _summary(self, scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-        """Return mean, deviation of the mean and deviation of the value, float64[m], of scores float64[m, S]."""
-        if self.link == "identity":
-            variance = scores.var(axis=1)
-            return scores.mean(axis=1), np.sqrt(variance), np.sqrt(variance + np.mean(self.noise_**2))
-        chances = special.ndtr(scores) if self.link == "probit" else special.expit(scores)
-        mean = chances.mean(axis=1)
-        return mean, chances.std(axis=1), np.sqrt(mean * (1 - mean))
+            np.clip(found.mean, *(self.memory_.feedback.scale or (None, None)), out=found.mean)
+        return found

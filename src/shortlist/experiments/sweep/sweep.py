@@ -149,8 +149,8 @@ def sweep(
     )
 
 
-def require_sweepable(pipeline: object, sizes: Sequence[int]) -> None:
-    """Raise `ParameterError` where `pipeline` cannot be measured at these sizes, whatever the data."""
+def require_sweepable(pipeline: object, sizes: Sequence[int]) -> Pipeline:
+    """Return `pipeline`; raise `ParameterError` where it cannot be measured at these sizes, whatever the data."""
     if not isinstance(pipeline, Pipeline):
         raise ParameterError(
             f"a sweep measures a Pipeline, which retrieves and then scores; a {type(pipeline).__name__} retrieves "
@@ -159,6 +159,7 @@ def require_sweepable(pipeline: object, sizes: Sequence[int]) -> None:
     require_scorer_apart(pipeline.sources, pipeline.scorer)
     for size in sizes:
         merge_at(pipeline.merge, size)
+    return pipeline
 
 
 def _require(

@@ -90,7 +90,15 @@ def row(
     wanted = [min(K, int(one.n_allowed()[0])) for one in limits]
     short = sum(len(one.item_idx) < n for one, n in zip(found, wanted, strict=True))
     left = [min(n, K) / K for n in sifted(approximate, queries, limits)]
-    return [kind, share, sum(hits) / sum(wanted), short, approximate_ms, exact_ms, float(np.mean(left))]
+    return [
+        kind,
+        share,
+        float(sum(hits)) / sum(wanted),
+        short,
+        approximate_ms,
+        exact_ms,
+        float(np.mean(left)),
+    ]
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def main() -> None:
             x=alt.X("share:Q", title="share of the items that may be shown", scale=scale, axis=ticks),
             y=alt.Y("items:Q", title="of the 10 best of them, on the list"),
             color=alt.Color("how:N", title=None, scale=colours),
-            shape=alt.Shape("how:N", title=None),
+            shape=alt.Shape("how:N", title=None, scale=alt.Scale(domain=[MASK, SIFT])),
         )
         .properties(width=420, height=220)
     )

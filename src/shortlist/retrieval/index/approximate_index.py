@@ -54,7 +54,8 @@ class ApproximateIndex(VectorIndex):
     Every build measures its recall against exact search on a sample: the effort of a search is the smallest, by
     doubling, that reaches `target_recall` on one half of the sample, and `recall_` is what it then has on the other.
 
-    - target_recall: share of the best `recall_at` items to find
+    - target_recall: share of the best `recall_at` items to find. Of more items than that a search of cells finds a
+      smaller share: say how many are asked for
     - links: neighbours a vector has in the graph (M of the paper); effort_build: candidates for them (efConstruction)
     - exact_up_to: where no more items than this may be found, and where a mask leaves so few that a graph would take as
       long, search is exact. So it is for a query whose list would run short: lists never do while permitted items

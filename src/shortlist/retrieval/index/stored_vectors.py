@@ -127,7 +127,8 @@ class StoredVectors:
 
     def _mapped(self, function: Any) -> StoredVectors:
         parts = {name: getattr(self, name) for name in ("codes", "scale", "offsets")}
-        return replace(self, **{name: None if p is None else function(p) for name, p in parts.items()})
+        mapped: dict[str, Any] = {name: None if p is None else function(p) for name, p in parts.items()}
+        return replace(self, **mapped)
 
     def _require_dim(self, other: StoredVectors) -> None:
         if other.dim != self.dim:

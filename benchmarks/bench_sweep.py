@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,8 @@ def of_gowalla(folder: Path, **effort: Any) -> Sweep:
         [sl.Nearest(taste), sl.RelatedToRecent(near, recent=20, per_item=20), sl.Popular()],
         sl.ModelScorer(sl.RP3beta(alpha=0.7, beta=0.3, n_neighbors=1000)),
     )
-    return sl.sweep(pipeline, pairs.train, pairs.test, SIZES, GOWALLA_K, on_step=say, **effort)
+    train = replace(pairs.train, name="Gowalla, train of the split of LightGCN")
+    return sl.sweep(pipeline, train, pairs.test, SIZES, GOWALLA_K, on_step=say, **effort)
 
 
 PARTS: dict[str, Callable[..., Sweep]] = {

@@ -111,7 +111,7 @@ def _sweepable(configuration: "Configuration", sizes: list[int], k: int) -> "Pip
                 "model in [scorer]"
             )
     try:
-        return lazy.sweep.require_sweepable(recommender, sizes)  # type: ignore[no-any-return]
+        return lazy.sweep.require_sweepable(recommender, sizes)
     except ParameterError as error:
         raise ConfigError(f"{configuration.file}: {error}") from error
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 N_RANDOM, DIM = 1_000_000, 64
-SINGLE, ROUNDS = 20, {"single": 5, "batch": 1}
+SINGLE, ROUNDS = 20, {"single": 3, "batch": 1}
 OURS, FAISS = "shortlist", "faiss IndexFlatIP"
 BATCH_SIDES = ("random",)
 """The sets that 512 queries at once are measured on."""

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 FEW_QUERIES = 4
 # From so many items on the scan pays, the bytes of a smaller catalogue stay unpacked.
 LARGE_CATALOGUE = 1 << 14
-# Where at most this share is open to anybody, these items are put together first.
-NARROW = 1 / 8
+# Where at most this share of the items for each query, but no more than the second, is open to anybody, these items
+# are put together first: a copied item costs as much as about 32 that are looked through.
+NARROW, NARROW_FOR_MANY = 1 / 32, 1 / 4
 # Whether to leave AVX-512 VNNI aside where the processor has it; the answers are the same.
 PORTABLE = False
 # Sums of that many products of two bytes stay in int32.
@@ -141,7 +142,8 @@ class ItemSearch:
         if k <= 0 or queries.shape[0] == 0:
             return Lists.empty(queries.shape[0])
         permitted = Permitted.of(eligible, listed)
-        if permitted.most_open() <= NARROW * len(self):
+        share = min(NARROW * queries.shape[0], NARROW_FOR_MANY)
+        if permitted.most_open() <= share * len(self):
             return self._search_narrow(queries, k, permitted, query_offsets)
         asked, found = Queries.of(queries, query_offsets), Ranked.of(queries.shape[0], k)
         if self.catalogue.items.shape[1] and asked.safe(self.catalogue).all():

@@ -3,7 +3,8 @@
     python benchmarks/bench_ten_million.py [--only PART] [--redo] [--n 10000000]
 
 The items are synthetic vectors of dim 64 around 4,096 centres (`vector_sets.clustered`), stored as int8 and compared by
-cosine; the index puts them in cells, for retrievals of 200 items. Parts, each kept as soon as it is done, so that a run that is cut off goes on:
+cosine; the index puts them in cells, for retrievals of 200 items. Parts, each kept as soon as it is done, so that a run
+that is cut off goes on:
 
 - `build`: the index is built on two threads and saved to benchmarks/data
 - `search`: in a process of its own the index is loaded, mapped, and asked: recall@10 and @200 against exact search of

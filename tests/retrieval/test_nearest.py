@@ -6,6 +6,7 @@ import pytest
 import shortlist as sl
 from shortlist.errors import ParameterError
 from shortlist.retrieval import nearest
+from shortlist.retrieval.index.approximate_index import ApproximateIndex
 
 K = 30
 
@@ -83,13 +84,16 @@ def test_the_index_is_saved_with_the_pipeline(both, tmp_path):
 
 
 def test_the_size_of_the_catalogue_decides(films, monkeypatch):
-    model = sl.WALS(dim=4, n_epochs=1).fit(films, rng=0)
+    model = sl.WALS(dim=16, n_epochs=2).fit(films, rng=0)
     assert sl.Nearest(model).bind(films, model).index_ is None
     monkeypatch.setattr(nearest, "EXACT_UP_TO", 1000)
     chosen = sl.Nearest(model).bind(films, model)
     assert chosen.index_._proposer is not None
     assert chosen.index_.exact_up_to == 1000
     assert sl.Nearest(model, index="exact").bind(films, model).index_ is None
+    monkeypatch.setattr(ApproximateIndex, "_recall_of_proposals", lambda *_: 0.94)
+    assert sl.Nearest(model).bind(films, model).index_ is None  # nobody asked for what lacks so much
+    assert sl.Nearest(model, index="approximate").bind(films, model).recall_ == 0.94
     popular = sl.Popularity().fit(films)
     assert sl.Nearest(popular).bind(films, popular).index_ is None
 

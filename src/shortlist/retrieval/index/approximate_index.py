@@ -38,6 +38,8 @@ _SAMPLE = 256
 _ADDED_AT_ONCE = 256
 _BUILT_AT_ONCE = 1 << 16
 _ASKED_AT_ONCE = 256
+# Where a list is short, so many times the effort is tried before exact search.
+_MORE_EFFORT = 8
 # A graph that holds more vectors than that for each item, those of items that are gone, is made anew.
 _MOST_VECTORS = 2
 
@@ -227,27 +229,42 @@ class ApproximateIndex(VectorIndex):
         eligible: Eligible,
         query_offsets: NDArray[np.float32],
     ) -> Lists:
+        """Return the lists made of proposals; where one is short, of more effort's, and at last of exact search."""
+        effort = int(self._times_effort(slack, np.array([wanted]))[0] * self.effort_)
+        asked = queries, k, eligible, query_offsets
+        lists = self._proposed(items, wanted * slack, effort, *asked)
+        short = _short(lists, k, eligible)
+        if short.size:
+            again = queries[short], k, eligible.rows(short), query_offsets[short]
+            more = self._proposed(items, wanted * slack, _MORE_EFFORT * effort, *again)
+            lists = _with_lists(lists, short, more)
+            short = _short(lists, k, eligible)
+        if short.size:
+            again = queries[short], k, eligible.rows(short), query_offsets[short]
+            lists = _with_lists(lists, short, items.best(*again))
+        return lists
+
+    def _proposed(
+        self,
+        items: IndexedItems,
+        width: int,
+        effort: int,
+        queries: NDArray[np.float32],
+        k: int,
+        eligible: Eligible,
+        query_offsets: NDArray[np.float32],
+    ) -> Lists:
+        """Return the k best permitted of `width` proposals for each query; lists may be short."""
         proposer, parts, lists = self._proposer, [], Lists.empty(0)
         assert proposer is not None
-        effort = int(self._times_effort(slack, np.array([wanted]))[0] * self.effort_)
         for start in range(0, len(queries), _ASKED_AT_ONCE):
             rows = np.arange(start, min(start + _ASKED_AT_ONCE, len(queries)))
             own = eligible if rows.size == len(queries) else eligible.rows(rows)
-            keys = proposer.nearest(queries[rows], wanted * slack, effort)
+            keys = proposer.nearest(queries[rows], width, effort)
             proposed, count = permitted_first(keys, self._keyed, own)
             lists = rescored(items.vectors, proposed, count, queries[rows], k, query_offsets[rows])
             parts.append((rows, lists))
-        if len(parts) > 1:
-            lists = Lists.joined(parts, len(queries))
-        length = np.diff(lists.ptr)
-        if length.min(initial=k) == k:
-            return lists
-        short = np.flatnonzero(length < np.minimum(k, eligible.n_allowed()))
-        if not short.size:
-            return lists
-        full = np.setdiff1d(np.arange(len(queries)), short)
-        exact = items.best(queries[short], k, eligible.rows(short), query_offsets[short])
-        return Lists.joined([(full, _lists_at(lists, full)), (short, exact)], len(queries))
+        return lists if len(parts) == 1 else Lists.joined(parts, len(queries))
 
     def _choose_effort(self, items: IndexedItems, queries: NDArray[np.float32] | None) -> None:
         """Set `effort_` and `recall_`, each by its own half of a sample of queries."""
@@ -260,9 +277,21 @@ class ApproximateIndex(VectorIndex):
         with self._lock.reading():
             for effort in EFFORTS[self._structure]:
                 self.effort_ = effort
-                if self._recall(items, *parts[0], self.recall_at) >= self.target_recall:
+                if self._recall_of_proposals(items, *parts[0]) >= self.target_recall:
                     break
-            self.recall_ = self._recall(items, *parts[-1], self.recall_at)
+            self.recall_ = self._recall_of_proposals(items, *parts[-1])
+
+    def _recall_of_proposals(
+        self, items: IndexedItems, queries: NDArray[np.float32], eligible: Eligible
+    ) -> float:
+        """Return the recall at `recall_at` before anything is done for short lists, which exact search would fill."""
+        if self._proposer is None:
+            return 1.0
+        k, none = min(self.recall_at, len(items)), np.zeros(len(queries), np.float32)
+        wanted = int(self._wanted(k, eligible).max(initial=1))
+        effort = int(self._times_effort(1, np.array([wanted]))[0] * self.effort_)
+        found = self._proposed(items, wanted, effort, queries, k, eligible, none)
+        return recall_of(found, items.best(queries, k, eligible, none))
 
     def _recall(self, items: IndexedItems, queries: NDArray[np.float32], eligible: Eligible, k: int) -> float:
         if self._proposer is None:
@@ -311,7 +340,17 @@ def _rows(
     return vectors.decoded(positions), None if vectors.offsets is None else vectors.offsets[positions]
 
 
-def _lists_at(lists: Lists, rows: NDArray[np.int64]) -> Lists:
-    mine = np.isin(lists.row, rows)
-    length = np.diff(lists.ptr)[rows]
-    return Lists(offsets(length), lists.item_idx[mine], lists.score[mine])
+def _short(lists: Lists, k: int, eligible: Eligible) -> NDArray[np.int64]:
+    """Return the rows whose lists have fewer than `k` items though more are permitted."""
+    length = np.diff(lists.ptr)
+    if length.min(initial=k) == k:
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(length < np.minimum(k, eligible.n_allowed()))
+
+
+def _with_lists(lists: Lists, rows: NDArray[np.int64], others: Lists) -> Lists:
+    """Return `lists` with `others` in place of those at `rows`."""
+    kept = np.delete(np.arange(len(lists)), rows)
+    mine = np.isin(lists.row, kept)
+    before = Lists(offsets(np.diff(lists.ptr)[kept]), lists.item_idx[mine], lists.score[mine])
+    return Lists.joined([(kept, before), (rows, others)], len(lists))

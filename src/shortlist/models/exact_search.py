@@ -164,7 +164,7 @@ class ItemSearch:
         packed = self._bytes() if few and self.packs else None
         if packed is not None:
             by_bytes(self.catalogue, packed, asked, permitted, found, portable=PORTABLE)
-        else:
+        if (found.kept < 0).any():  # no bytes, or they leave too much open: products know more digits
             by_products(self.catalogue, asked, permitted, found)
 
     def _bytes(self) -> PackedItems | None:

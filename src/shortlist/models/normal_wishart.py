@@ -33,7 +33,7 @@ def draw_prior(vectors: F64, rng: np.random.Generator) -> Prior:
     centred = vectors - mean
     scatter = np.eye(d) + centred.T @ centred + (BETA * n / (BETA + n)) * np.outer(mean, mean)
     precision = draw_wishart(np.linalg.inv(scatter), d + n, rng)
-    root: F64 = np.linalg.cholesky(precision)
+    root = np.linalg.cholesky(precision)
     deviation = np.linalg.solve(root.T, rng.standard_normal(d))
     return Prior((n / (BETA + n)) * mean + deviation / np.sqrt(BETA + n), precision)
 

@@ -92,21 +92,20 @@ PARTS = {
         sl.GraphFilter,
         {
             "n_neighbors": (500, 1000, 2000),
-            "low_pass": (0.2, 0.3, 0.5, 0.8),
-            "user_exponent": (0.6, 0.7, 0.8, 0.9, 1.0),
-            "target_exponent": (0.2, 0.3, 0.4, 0.5),
-            "item_exponent": (0.4, 0.5, 0.6),
+            "low_pass": (0.2, 0.3, 0.5),
+            "target_exponent": (0.3, 0.4, 0.5),
+            "user_exponent": (0.6, 0.7, 0.8),
         },
         {
-            "n_neighbors": 500,
+            "n_neighbors": 2000,
             "low_pass": 0.3,
+            "target_exponent": 0.4,
             "user_exponent": 0.7,
-            "target_exponent": 0.3,
             "item_exponent": 0.5,
             "dim": 256,
         },
         # Its points differ by less than a sixth of the users could tell.
-        search_users=30_000,
+        search_users=10_000,
     ),
     "wals": Part(
         f"WALS, dim {WALS_FIT['dim']}",

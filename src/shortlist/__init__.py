@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from shortlist.models.wals import WALS as WALS
     from shortlist.pipeline import Pipeline as Pipeline
     from shortlist.registry import load as load
+    from shortlist.retrieval.merge import Merge as Merge
     from shortlist.retrieval.nearest import Nearest as Nearest
     from shortlist.retrieval.popular import Popular as Popular
     from shortlist.retrieval.related import RelatedToRecent as RelatedToRecent
@@ -102,6 +103,7 @@ _HOME = {
     "Labels": "shortlist.data.labels",
     "LinearOnFeatures": "shortlist.models.linear_on_features",
     "MatrixFactorization": "shortlist.models.matrix_factorization",
+    "Merge": "shortlist.retrieval.merge",
     "Model": "shortlist.models.model",
     "ModelScorer": "shortlist.scoring.model_scorer",
     "Nearest": "shortlist.retrieval.nearest",

@@ -38,29 +38,58 @@ def search(
     euclidean: bool = False,
     listed: NDArray[np.bool_] | None = None,
 ) -> Lists:
-    """Return for each query its k best permitted items, best first, ties by smaller index.
+    """Return what `ItemSearch(items, item_offsets, euclidean=euclidean).search(...)` returns, prepared for one call."""
+    prepared = ItemSearch(items, item_offsets, euclidean=euclidean)
+    return prepared.search(queries, k, eligible, query_offsets=query_offsets, listed=listed)
 
-    - queries float32[n, d], items float32[n_items, d]; offsets float32[n] and float32[n_items] are added to the dots
-    - eligible: rows aligned with the queries; listed bool[n_items]: items that may appear at all (default all)
-    - euclidean: score is −‖query − item‖ and the offsets are not used
 
-    Cost: O(n · n_items · d) time in single-thread matrix products on the pool, O(threads · 2²⁰) memory.
+class ItemSearch:
+    """Exact search in one catalogue, with what does not depend on the queries prepared once; safe in threads.
+
+    items float32[n_items, d], finite; item_offsets float32[n_items], added to the dots (default none). euclidean: the
+    score is −‖query − item‖ and no offsets are used. The arrays are kept, not copied, and must not change.
     """
-    n, n_items = queries.shape[0], items.shape[0]
-    k = min(k, n_items)
-    index, score = np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32)
-    plan = _Plan(queries, items, query_offsets, item_offsets, euclidean)
-    blocked = eligible.item_rule != 0
-    if listed is not None:
-        blocked = blocked | ~listed
 
-    def block(start: int, stop: int) -> None:
-        _search_block(plan, blocked, eligible, start, stop, score[start:stop], index[start:stop])
+    def __init__(
+        self,
+        items: NDArray[np.float32],
+        item_offsets: NDArray[np.float32] | None = None,
+        *,
+        euclidean: bool = False,
+    ) -> None:
+        self.items, self.item_offsets, self.euclidean = items, item_offsets, euclidean
 
-    if k > 0:
-        with threads.single_blas():
-            threads.run_blocks(block, n, max(1, min(256, BLOCK_SCORES // max(n_items, 1))))
-    return Lists.from_padded(index, score)
+    def search(
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        eligible: Eligible,
+        *,
+        query_offsets: NDArray[np.float32] | None = None,
+        listed: NDArray[np.bool_] | None = None,
+    ) -> Lists:
+        """Return for each query its k best permitted items, best first, ties by smaller index.
+
+        - queries float32[n, d]; query_offsets float32[n] are added to every score of a query
+        - eligible: rows aligned with the queries; listed bool[n_items]: items that may appear at all (default all)
+
+        Cost: O(n · n_items · d) time in single-thread matrix products on the pool, O(threads · 2²⁰) memory.
+        """
+        items, n, n_items = self.items, queries.shape[0], self.items.shape[0]
+        k = min(k, n_items)
+        index, score = np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32)
+        plan = _Plan(queries, items, query_offsets, self.item_offsets, self.euclidean)
+        blocked = eligible.item_rule != 0
+        if listed is not None:
+            blocked = blocked | ~listed
+
+        def block(start: int, stop: int) -> None:
+            _search_block(plan, blocked, eligible, start, stop, score[start:stop], index[start:stop])
+
+        if k > 0:
+            with threads.single_blas():
+                threads.run_blocks(block, n, max(1, min(256, BLOCK_SCORES // max(n_items, 1))))
+        return Lists.from_padded(index, score)
 
 
 def pair_scores(

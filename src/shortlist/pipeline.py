@@ -250,7 +250,7 @@ class Pipeline:
         rank = candidates.source_rank[at]
         best = min(np.flatnonzero(rank).tolist(), key=lambda s: int(rank[s]))
         source: CandidateSource = self.sources_[best]
-        return source.explain(int(memory.n_positive[item]))
+        return candidates.reason_of(at, best) or source.explain(int(memory.n_positive[item]))
 
     def save(self, path: str | Path) -> Path:
         """Save the fitted pipeline as an artifact (a folder) and return its path; `shortlist.load` reads it.

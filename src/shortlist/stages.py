@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -273,6 +273,8 @@ class Candidates:
     - score float32[m]: the scorer's value, after adjustments; 0 before scoring
     - removed_by int8[m]: code of the rule that removed it, 0: kept
     - sources: the S names; rules: the names behind `removed_by` (code = position + 1)
+    - source_reason int32[m, S]: the position in `reasons` of what a source says of this proposal in particular, −1
+      where it has no more to say than its `explain`; None where no source has
     """
 
     ptr: NDArray[np.int64]
@@ -284,10 +286,19 @@ class Candidates:
     removed_by: NDArray[np.int8]
     sources: tuple[str, ...]
     rules: tuple[str, ...] = ()
+    source_reason: NDArray[np.int32] | None = None
+    reasons: tuple[str, ...] = ()
 
     @classmethod
-    def from_lists(cls, lists: Lists, source: str, anchor: NDArray[np.int32] | None = None) -> Candidates:
-        """Return the proposals of one source, best first."""
+    def from_lists(
+        cls,
+        lists: Lists,
+        source: str,
+        anchor: NDArray[np.int32] | None = None,
+        reason: NDArray[np.int32] | None = None,
+        reasons: Sequence[str] = (),
+    ) -> Candidates:
+        """Return the proposals of one source, best first; `reason` int32[m] are positions in `reasons`, or −1."""
         m = lists.item_idx.size
         return cls(
             lists.ptr,
@@ -298,6 +309,8 @@ class Candidates:
             np.zeros(m, np.float32),
             np.zeros(m, np.int8),
             (source,),
+            source_reason=None if reason is None else reason[:, None],
+            reasons=tuple(reasons),
         )
 
     @classmethod
@@ -311,7 +324,9 @@ class Candidates:
         arrays: dict[str, Any] = {
             name: np.concatenate([getattr(part, name) for _, part in parts])[order] for name in aligned
         }
-        return replace(parts[0][1], ptr=ptr, **arrays)
+        said, reasons = reasons_of([part for _, part in parts])
+        reason = None if said is None else np.concatenate(said)[order]
+        return replace(parts[0][1], ptr=ptr, source_reason=reason, reasons=reasons, **arrays)
 
     def __len__(self) -> int:
         return self.ptr.size - 1
@@ -326,6 +341,11 @@ class Candidates:
         """Return bool[m]: whether no rule removed the candidate."""
         kept: NDArray[np.bool_] = self.removed_by == KEPT
         return kept
+
+    def reason_of(self, at: int, source: int) -> str | None:
+        """Return what a source says of the candidate at `at` in particular, None where it says nothing."""
+        code = -1 if self.source_reason is None else int(self.source_reason[at, source])
+        return None if code < 0 else self.reasons[code]
 
     def remove(self, codes: NDArray[np.int8], rules: Sequence[str]) -> Candidates:
         """Return the candidates with `codes` int8[m] (0: keep; else position in `rules` + 1) applied to those kept."""
@@ -357,7 +377,10 @@ class CandidateSource(Protocol):
         """Return proposals for every user of the request, best first, none where it knows nothing of a user."""
 
     def explain(self, n_liked: int) -> str:
-        """Return why this source proposes an item that `n_liked` people like and that has no anchor."""
+        """Return why this source proposes an item that `n_liked` people like and that has no anchor.
+
+        What it says of single proposals (which group, which place) stands with them, in `Candidates.reasons`.
+        """
 
 
 class Scorer(Protocol):
@@ -377,6 +400,34 @@ class Scorer(Protocol):
         """Return float32[m], finite."""
 
 
+@dataclass(frozen=True, eq=False)
+class CandidateExamples:
+    """Candidates to learn from: what was proposed at a cut in the past, and whether it was taken after it.
+
+    - request: the people, each a group, with their histories up to the cut
+    - candidates: proposed by sources that were fitted on what was before the cut; none is removed, none is scored
+    - positive bool[m]: whether the person has a positive event with the candidate after the cut; at least one of each
+    - n_dropped: people who took none of their candidates, and are left out
+    """
+
+    request: Request
+    candidates: Candidates
+    positive: NDArray[np.bool_]
+    n_dropped: int
+
+
+@runtime_checkable
+class LearnsFromCandidates(Protocol):
+    """What a `Scorer` may have besides: it is trained on candidates such as it will score.
+
+    It learns from what the examples hold (ranks and scores of the sources, histories, features). A model of its own is
+    fitted on later events too, those that label the examples among them, so it does not learn from that model's scores.
+    """
+
+    def learned_from(self, examples: CandidateExamples, rng: np.random.Generator) -> Scorer:
+        """Return the scorer trained on `examples`; this one, which is bound to the data, stays as it is."""
+
+
 class Adjustment(Protocol):
     """Changes scores after scoring (freshness, boosts)."""
 
@@ -386,6 +437,27 @@ class Adjustment(Protocol):
 
     def adjust(self, request: Request, candidates: Candidates) -> NDArray[np.float32]:
         """Return the new scores float32[m], finite."""
+
+
+def reasons_of(
+    parts: Sequence[Candidates],
+) -> tuple[list[NDArray[np.int32]] | None, tuple[str, ...]]:
+    """Return the `source_reason` of each part, as positions in the reasons of all of them, and those reasons.
+
+    None where no part has any.
+    """
+    if all(part.source_reason is None for part in parts):
+        return None, ()
+    said: list[NDArray[np.int32]] = []
+    reasons: list[str] = []
+    for part in parts:
+        own = part.source_reason
+        shifted = (
+            np.full(part.source_rank.shape, -1) if own is None else np.where(own < 0, -1, own + len(reasons))
+        )
+        said.append(shifted.astype(np.int32))
+        reasons.extend(part.reasons)
+    return said, tuple(reasons)
 
 
 def offsets(length: NDArray[np.integer[Any]]) -> NDArray[np.int64]:

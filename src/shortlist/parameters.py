@@ -55,6 +55,17 @@ def one_of(name: str, value: Word, words: object) -> Word:
     return value
 
 
+def text(name: str, value: object) -> str:
+    """Return `value`, a text that is not empty; raise `ParameterError` otherwise.
+
+    >>> text("column", "genres")
+    'genres'
+    """
+    if not isinstance(value, str) or not value:
+        raise ParameterError(f"{name} must be a text that is not empty, got {value!r}")
+    return value
+
+
 def generator(rng: object) -> np.random.Generator:
     """Return the random generator that `rng` stands for (SPEC 7): a Generator, a seed, or None for fresh entropy.
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 
 def taken(lists, permitted, size, weights, quotas):
-    """Return the items that come within `size`.
+    """Return the items that come within `size`, in the order in which they are taken.
 
     lists: the items of each source, best first; permitted: a set; weights: a number a source; quotas: (least, most) a
     source, most None for no limit.
@@ -26,4 +26,4 @@ def taken(lists, permitted, size, weights, quotas):
             (_, _, s), item = min(ready)
             turns[s] += 1
             chosen.append(item)
-    return set(chosen)
+    return chosen

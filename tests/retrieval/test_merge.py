@@ -67,6 +67,11 @@ def kept_of(merged, row):
     return set(merged.item_idx[mine].tolist())
 
 
+def in_turn_of(merged, row):
+    mine = np.flatnonzero(merged.kept & (merged.row == row))
+    return [(round(1 / merged.score[m]), int(merged.item_idx[m])) for m in mine]
+
+
 @given(st.data(), st.integers(1, 3), st.integers(1, 4), st.integers(1, 7))
 def test_within_the_size_are_the_items_that_turns_bring(data, n, n_sources, size):
     names = [f"s{s}" for s in range(n_sources)]
@@ -80,14 +85,17 @@ def test_within_the_size_are_the_items_that_turns_bring(data, n, n_sources, size
         room -= least
         quotas.append((least, data.draw(st.sampled_from([least, least + 1, size + least]))))
     merge = Merge(size, dict(zip(names, weights, strict=True)), dict(zip(names, quotas, strict=True)))
-    merged = merge(parts, request_of(forbidden))
+    request = request_of(forbidden)
+    merged = merge(parts, request)
     everything = union(parts, N_ITEMS)
     np.testing.assert_array_equal(merged.item_idx, everything.item_idx)
     np.testing.assert_array_equal(merged.source_rank, everything.source_rank)
     for row in range(n):
         lists = [part.item_idx[part.ptr[row] : part.ptr[row + 1]].tolist() for part in parts]
         permitted = set(range(N_ITEMS)) - forbidden[row]
-        assert kept_of(merged, row) == taken(lists, permitted, size, weights, quotas)
+        by_turns = taken(lists, permitted, size, weights, quotas)
+        assert kept_of(merged, row) == set(by_turns)
+        assert [item for _, item in sorted(in_turn_of(merge.in_turn(parts, request), row))] == by_turns
 
 
 def test_a_heavier_source_brings_more_and_ties_go_to_the_first():
@@ -98,6 +106,13 @@ def test_a_heavier_source_brings_more_and_ties_go_to_the_first():
     assert kept_of(Merge(5, {"a": 0})(parts, nobody), 0) == {4, 5, 6, 7, 0}
     assert kept_of(Merge(4, {"a": 9}, {"b": [2, 2]})(parts, nobody), 0) == {0, 1, 4, 5}
     assert kept_of(Merge(8, {}, {"b": [0, 1]})(parts, nobody), 0) == {0, 1, 2, 3, 4}
+
+
+def test_without_a_size_the_turns_order_everything():
+    parts = [proposed([[0, 1], []], "a"), proposed([[2, 1], []], "b")]
+    ordered = Merge().in_turn(parts, request_of([[1], []], 3))
+    assert sorted(in_turn_of(ordered, 0)) == [(1, 0), (2, 2)]
+    assert ordered.rules == ("out",)
 
 
 def test_what_is_cut_stays_in_the_trace_with_all_origins():

@@ -23,37 +23,39 @@ def take_turns(
     least: NDArray[np.int64],
     most: NDArray[np.int64],
     size: int,
-    chosen: NDArray[np.bool_],
+    turn: NDArray[np.int32],
     start: int,
     stop: int,
 ) -> None:
-    """Set `chosen` bool[m] for at most `size` candidates of each user in [start, stop).
+    """Write to `turn` int32[m] when each of at most `size` candidates of each user in [start, stop) is taken, from 1.
+
+    Those that are not taken keep 0.
 
     - ptr int64[S, n + 1]: where the list of each source for each user begins and ends in `place`
     - place int64[p]: the candidate that each proposal became, best first within a list
-    - is_open bool[m]: whether a candidate may be chosen
+    - is_open bool[m]: whether a candidate may be taken
     - weight float64[S]; least int64[S] and most int64[S]: turns of each source
     """
     n_sources = weight.size
     for user in range(start, stop):
         at = ptr[:, user].copy()
         count = np.zeros(n_sources, np.int64)
-        n_chosen = 0
+        n_taken = 0
         for goal in (least, most):
             until = goal.copy()
-            while n_chosen < size:
+            while n_taken < size:
                 source = _next(count, until, weight)
                 if source == NOBODY:
                     break
                 end = ptr[source, user + 1]
-                while at[source] < end and (chosen[place[at[source]]] or not is_open[place[at[source]]]):
+                while at[source] < end and (turn[place[at[source]]] > 0 or not is_open[place[at[source]]]):
                     at[source] += 1
                 if at[source] == end:
                     until[source] = 0  # it has no more
                 else:
-                    chosen[place[at[source]]] = True
                     count[source] += 1
-                    n_chosen += 1
+                    n_taken += 1
+                    turn[place[at[source]]] = n_taken
 
 
 @kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self, final
 
@@ -78,18 +79,34 @@ class Merge:
 
     def __call__(self, proposals: Sequence[Candidates], request: Request) -> Candidates:
         """Return the candidates of the request, those that its rules forbid removed, and those beyond the size."""
-        merged, place = _united(proposals, request.eligible.item_rule.size)
-        merged = merged.remove(request.eligible.rule_of(merged.row, merged.item_idx), request.eligible.rules)
+        merged, place = self._permitted(proposals, request)
         if self.size is None:
             return merged
-        beyond = ~self._chosen(self.size, proposals, place, merged.kept)
-        return merged.remove(beyond.astype(np.int8), (BEYOND_SIZE,))
+        return self._within(merged, self._turns(proposals, place, merged.kept))
 
-    def _chosen(
-        self, size: int, proposals: Sequence[Candidates], place: NDArray[np.int64], kept: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        """Return bool[m]: the candidates that are within the size."""
-        chosen = np.zeros(kept.size, bool)
+    def in_turn(self, proposals: Sequence[Candidates], request: Request) -> Candidates:
+        """Return what a call returns, each candidate with the score 1 / its turn: an order where there is no scorer."""
+        merged, place = self._permitted(proposals, request)
+        turn = self._turns(proposals, place, merged.kept)
+        score = (1 / np.maximum(turn, 1) * (turn > 0)).astype(np.float32)
+        return self._within(replace(merged, score=score), turn)
+
+    def _permitted(
+        self, proposals: Sequence[Candidates], request: Request
+    ) -> tuple[Candidates, NDArray[np.int64]]:
+        merged, place = _united(proposals, request.eligible.item_rule.size)
+        codes = request.eligible.rule_of(merged.row, merged.item_idx)
+        return merged.remove(codes, request.eligible.rules), place
+
+    def _within(self, merged: Candidates, turn: NDArray[np.int32]) -> Candidates:
+        return merged if self.size is None else merged.remove((turn == 0).astype(np.int8), (BEYOND_SIZE,))
+
+    def _turns(
+        self, proposals: Sequence[Candidates], place: NDArray[np.int64], kept: NDArray[np.bool_]
+    ) -> NDArray[np.int32]:
+        """Return int32[m]: at which turn each candidate of a user is taken, from 1; 0 where it is not."""
+        turn = np.zeros(kept.size, np.int32)
+        size = self.size or max(kept.size, 1)
         starts = offsets(np.array([part.item_idx.size for part in proposals]))[:-1]
         ptr = np.stack([start + part.ptr for start, part in zip(starts, proposals, strict=True)])
         names = [part.sources[0] for part in proposals]
@@ -97,11 +114,11 @@ class Merge:
         quota = np.array([self.quotas.get(name, (0, size)) for name in names], np.int64)
         least, most = np.ascontiguousarray(quota[:, 0]), np.ascontiguousarray(quota[:, 1])
 
-        def choose(start: int, stop: int) -> None:
-            take_turns(ptr, place, kept, weight, least, most, size, chosen, start, stop)
+        def take(start: int, stop: int) -> None:
+            take_turns(ptr, place, kept, weight, least, most, size, turn, start, stop)
 
-        threads.run_blocks(choose, len(proposals[0]))
-        return chosen
+        threads.run_blocks(take, len(proposals[0]))
+        return turn
 
     def to_values(self) -> dict[str, Any]:
         """Return plain values that `from_values` needs."""
@@ -127,8 +144,8 @@ class Merge:
 def union(proposals: Sequence[Candidates], n_items: int) -> Candidates:
     """Return the union of the proposals for the same users, each item once a user, ordered by item.
 
-    Ranks and scores of every source stand side by side. The anchor is the item itself where a source proposes it as one
-    of the user's past, else that of the first source which has one.
+    Ranks, scores and reasons of every source stand side by side. The anchor is the item itself where a source proposes
+    it as one of the user's past, else that of the first source which has one.
     Sources keep the order given; their names must differ. Cost: O(m log m) for m proposals in all.
     """
     return _united(proposals, n_items)[0]
@@ -155,7 +172,7 @@ def _united(proposals: Sequence[Candidates], n_items: int) -> tuple[Candidates, 
         anchor[mine] = np.where(goes_first, part.anchor, anchor[mine])
         if reason is not None and said is not None:
             reason[mine, s] = said[s][:, 0]
-    return Candidates(
+    united = Candidates(
         offsets(np.bincount(user, minlength=n)),
         item_idx.astype(np.int32),
         rank,
@@ -166,7 +183,8 @@ def _united(proposals: Sequence[Candidates], n_items: int) -> tuple[Candidates, 
         tuple(part.sources[0] for part in proposals),
         source_reason=reason,
         reasons=reasons,
-    ), at
+    )
+    return united, at
 
 
 def _quota(name: str, given: object) -> tuple[int, int]:

@@ -109,7 +109,12 @@ def _add_mix(mix: Mix, candidate: int, amount: float, into: NDArray[np.float64])
 
 @kernel
 def _divergences(
-    mix: Mix, have: NDArray[np.float64], n_chosen: int, alpha: float, free: NDArray[np.bool_], out: NDArray[np.float64]
+    mix: Mix,
+    have: NDArray[np.float64],
+    n_chosen: int,
+    alpha: float,
+    free: NDArray[np.bool_],
+    out: NDArray[np.float64],
 ) -> None:
     """Write KL(p ‖ q̃) of the list with each free candidate appended."""
     after = n_chosen + 1.0
@@ -133,7 +138,12 @@ def _divergences(
 
 @kernel
 def _distances(
-    mix: Mix, have: NDArray[np.float64], total: float, discount: float, free: NDArray[np.bool_], out: NDArray[np.float64]
+    mix: Mix,
+    have: NDArray[np.float64],
+    total: float,
+    discount: float,
+    free: NDArray[np.bool_],
+    out: NDArray[np.float64],
 ) -> None:
     """Write ‖e − t‖² of the list with each free candidate at the next place."""
     after = total + discount
@@ -166,9 +176,7 @@ def _count(caps: Caps, count: NDArray[np.int64], candidate: int) -> None:
 
 
 @kernel
-def _best(
-    value: NDArray[np.float64], free: NDArray[np.bool_], caps: Caps, count: NDArray[np.int64]
-) -> int:
+def _best(value: NDArray[np.float64], free: NDArray[np.bool_], caps: Caps, count: NDArray[np.int64]) -> int:
     best = -1
     for i in range(value.size):
         if free[i] and (best < 0 or value[i] > value[best]) and _within_caps(caps, count, i):
@@ -223,7 +231,9 @@ def greedy_selection(
     d2 = np.ones(m, np.float32)
     rows = np.zeros((n if weight[2] > 0.0 else 0, m), np.float32)
     groups, exposed, total = np.zeros(calibration.target.size), np.zeros(exposure.target.size), 0.0
-    product_form = weight[1] == 0.0 and weight[3] == 0.0 and weight[4] == 0.0 and weight[0] < _SAFE * weight[2]
+    product_form = (
+        weight[1] == 0.0 and weight[3] == 0.0 and weight[4] == 0.0 and weight[0] < _SAFE * weight[2]
+    )
     lift = np.exp(weight[0] / weight[2] * relevance) if product_form else np.zeros(0)
     value = np.zeros(m)
     next_pin, filled, only_pins = 0, 0, False
@@ -246,7 +256,9 @@ def greedy_selection(
             pick = _best(value, free, caps, count)
             if pick >= 0:
                 _count(caps, count, pick)
-        if pick < 0:  # caps only fill and candidates only go: what is left are the pins of later places, which move up
+        if (
+            pick < 0
+        ):  # caps only fill and candidates only go: what is left are the pins of later places, which move up
             next_pin = next_pin if only_pins else t + 1
             only_pins = True
             while next_pin < n and pinned[next_pin] < 0:

@@ -9,6 +9,7 @@ import numpy as np
 from shortlist.models.model import Measure
 from shortlist.models.stage import Stage
 from shortlist.parameters import one_of, whole
+from shortlist.retrieval.anchors import best_of_each, recent_positive
 from shortlist.stages import Candidates, Lists, offsets
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from shortlist.data.dataset import Dataset
     from shortlist.models.model import Model
-    from shortlist.stages import History, Request
+    from shortlist.stages import Request
 
 
 class RelatedToRecent(Stage):
@@ -60,14 +61,14 @@ class RelatedToRecent(Stage):
 
     def propose(self, request: Request) -> Candidates:
         """Return the proposals, most similar first, each with its anchor."""
-        row, anchor, age = _recent_positive(request.history, self.model.known_items_, self.recent)
+        row, anchor, age = recent_positive(request.history, self.model.known_items_, self.recent)
         item = self.related_idx_[anchor].ravel()
         score = self.related_score_[anchor].ravel()
         row, age = np.repeat(row, self.per_item), np.repeat(age, self.per_item)
         anchor = np.repeat(anchor, self.per_item)
         # The most similar items of a lone item may not be similar at all: those are not its relations.
         item = np.where(score > 0, item, -1) if self.measure != "euclidean" else item
-        best = _best_of_each(row, item, score, age)
+        best = best_of_each(row, item, score, age)
         best = best[np.lexsort((item[best], -score[best], row[best]))]
         ptr = offsets(np.bincount(row[best], minlength=len(request)))
         return Candidates.from_lists(Lists(ptr, item[best], score[best]), self.name, anchor[best])
@@ -75,28 +76,3 @@ class RelatedToRecent(Stage):
     def explain(self, n_liked: int) -> str:
         """Return why a person is shown such an item; every proposal has an anchor, which says more."""
         return "related to what you liked lately"
-
-
-def _recent_positive(
-    history: History, known: NDArray[np.bool_], recent: int
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-    """Return (row, item, age from 0) of each user's last `recent` distinct positive items, newest first."""
-    liked = history.where(history.positive & known[history.item_idx])
-    newest_first = np.lexsort((-np.arange(liked.item_idx.size), liked.row))
-    row, item = liked.row[newest_first], liked.item_idx[newest_first]
-    _, first = np.unique(row * known.size + item, return_index=True)
-    first.sort()
-    row, item = row[first], item[first]
-    age = np.arange(row.size) - offsets(np.bincount(row, minlength=len(history)))[row]
-    keep = age < recent
-    return row[keep], item[keep], age[keep]
-
-
-def _best_of_each(
-    row: NDArray[np.int64], item: NDArray[np.int32], score: NDArray[np.float32], age: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Return the positions of the most similar, then most recent, proposal of each (row, item); −1 items dropped."""
-    order = np.lexsort((age, -score, item, row))
-    order = order[item[order] >= 0]
-    same = (row[order][1:] == row[order][:-1]) & (item[order][1:] == item[order][:-1])
-    return order[np.r_[True, ~same]] if order.size else order

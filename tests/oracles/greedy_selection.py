@@ -36,7 +36,19 @@ def distance(groups_of, target, discount, chosen, candidate):
 
 
 def select(
-    n, relevance, weight, similarity, epsilon, groups_of, target, alpha, exposure_target, discount, capped, limit, pinned
+    n,
+    relevance,
+    weight,
+    similarity,
+    epsilon,
+    groups_of,
+    target,
+    alpha,
+    exposure_target,
+    discount,
+    capped,
+    limit,
+    pinned,
 ):
     """Return the chosen candidates. `pinned` maps a place to a candidate; `capped` are each candidate's counted groups."""
     m, chosen = len(relevance), []

@@ -77,7 +77,11 @@ def test_choices_are_those_of_the_definitions(seed, m, n):
 def test_each_term_alone_is_its_definition(term):
     for seed in range(30):
         vectors, made = case(seed, 9, 6)
-        made |= {"weight": np.eye(5)[0] * 0.4 + np.eye(5)[term] * 0.6, "pinned": {}, "limit": np.full(N_CAPS, 9)}
+        made |= {
+            "weight": np.eye(5)[0] * 0.4 + np.eye(5)[term] * 0.6,
+            "pinned": {},
+            "limit": np.full(N_CAPS, 9),
+        }
         similarity = vectors.astype(float) @ vectors.T.astype(float)
         chosen, _ = chosen_by_kernel(6, vectors, made)
         assert chosen == oracle.select(6, similarity=similarity, **made)
@@ -124,7 +128,12 @@ def test_of_equal_candidates_the_first_is_chosen():
 def test_duplicates_do_not_break_the_determinant():
     vectors = np.ones((5, 2), np.float32) / np.float32(np.sqrt(2))
     _, made = case(0, 5, 5)
-    made |= {"relevance": np.zeros(5), "weight": np.array([0.5, 0, 0.5, 0, 0]), "pinned": {}, "capped": [[]] * 5}
+    made |= {
+        "relevance": np.zeros(5),
+        "weight": np.array([0.5, 0, 0.5, 0, 0]),
+        "pinned": {},
+        "capped": [[]] * 5,
+    }
     chosen, parts = chosen_by_kernel(5, vectors, made)
     assert sorted(chosen) == [0, 1, 2, 3, 4]
     assert np.isfinite(parts).all()

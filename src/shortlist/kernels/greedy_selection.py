@@ -113,10 +113,9 @@ def _divergences(
     have: NDArray[np.float64],
     n_chosen: int,
     alpha: float,
-    free: NDArray[np.bool_],
     out: NDArray[np.float64],
 ) -> None:
-    """Write KL(p ‖ q̃) of the list with each free candidate appended."""
+    """Write −KL(p ‖ q̃) of the list with each candidate appended."""
     after = n_chosen + 1.0
     rest = 0.0
     # What a share of 1/size in a group takes off, once for each group and size instead of once for each candidate.
@@ -128,12 +127,11 @@ def _divergences(
             rest += p * np.log(p / before)
             for size in range(1, gain.shape[1]):
                 gain[g, size] = p * np.log1p((1.0 - alpha) / (size * after * before))
-    for i in range(free.size):
-        if free[i]:
-            start, stop = mix.ptr[i], mix.ptr[i + 1]
-            out[i] = rest
-            for x in range(start, stop):
-                out[i] -= gain[mix.group[x], stop - start]
+    for i in range(out.size):
+        start, stop = mix.ptr[i], mix.ptr[i + 1]
+        out[i] = -rest
+        for x in range(start, stop):
+            out[i] += gain[mix.group[x], stop - start]
 
 
 @kernel
@@ -142,23 +140,20 @@ def _distances(
     have: NDArray[np.float64],
     total: float,
     discount: float,
-    free: NDArray[np.bool_],
     out: NDArray[np.float64],
 ) -> None:
-    """Write ‖e − t‖² of the list with each free candidate at the next place."""
+    """Write −‖e − t‖² of the list with each candidate at the next place."""
     after = total + discount
     rest = 0.0
     for g in range(mix.target.size):
         rest += (have[g] / after - mix.target[g]) ** 2
-    for i in range(free.size):
-        if not free[i]:
-            continue
+    for i in range(out.size):
         start, stop = mix.ptr[i], mix.ptr[i + 1]
-        out[i] = rest
+        out[i] = -rest
         for x in range(start, stop):
             g = mix.group[x]
             before = have[g] / after - mix.target[g]
-            out[i] += (before + discount / ((stop - start) * after)) ** 2 - before**2
+            out[i] -= (before + discount / ((stop - start) * after)) ** 2 - before**2
 
 
 @kernel
@@ -184,13 +179,106 @@ def _best(value: NDArray[np.float64], free: NDArray[np.bool_], caps: Caps, count
     return best
 
 
+class Chosen(NamedTuple):
+    """What the items chosen so far leave behind, for m candidates and n places.
+
+    part float64[5, m]: parts of the value of each candidate; similar, largest float32[m]: similarity to the last and to
+    the most similar chosen item; d2 float32[m] and rows float32[n, m]: of the Cholesky factor; groups float64[G] and
+    exposed float64[H]: share of each group, and exposure[0] that of all.
+    """
+
+    part: NDArray[np.float64]
+    similar: NDArray[np.float32]
+    largest: NDArray[np.float32]
+    d2: NDArray[np.float32]
+    rows: NDArray[np.float32]
+    groups: NDArray[np.float64]
+    exposed: NDArray[np.float64]
+    exposure: NDArray[np.float64]
+
+
 @kernel
-def _values(weight: NDArray[np.float64], part: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    out[:] = 0.0
+def _nothing_chosen(
+    relevance: NDArray[np.float64], weight: NDArray[np.float64], n: int, n_groups: int, n_exposed: int
+) -> Chosen:
+    m = relevance.size
+    part = np.zeros((5, m))
+    part[0] = relevance
+    return Chosen(
+        part,
+        np.zeros(m, np.float32),
+        np.zeros(m, np.float32),
+        np.ones(m, np.float32),
+        np.zeros((n if weight[2] > 0.0 else 0, m), np.float32),
+        np.zeros(n_groups),
+        np.zeros(n_exposed),
+        np.zeros(1),
+    )
+
+
+@kernel
+def _choose(
+    chosen: Chosen,
+    pick: int,
+    t: int,
+    weight: NDArray[np.float64],
+    mmr: Similar,
+    dpp: Similar,
+    calibration: Mix,
+    exposure: Mix,
+    discount: float,
+) -> None:
+    """Bring `chosen` up to date with `pick` at place t."""
+    if weight[1] > 0.0:
+        _dots(mmr.vectors, pick, chosen.similar)
+        for i in range(chosen.largest.size):
+            if t == 0 or chosen.similar[i] > chosen.largest[i]:
+                chosen.largest[i] = chosen.similar[i]
+            chosen.part[1, i] = -chosen.largest[i]
+    if weight[2] > 0.0:
+        _dots(dpp.vectors, pick, chosen.similar)
+        _lower_determinants(chosen.similar, chosen.rows, t, pick, dpp.epsilon, chosen.d2)
+    if weight[3] > 0.0:
+        _add_mix(calibration, pick, 1.0, chosen.groups)
+    if weight[4] > 0.0:
+        _add_mix(exposure, pick, discount, chosen.exposed)
+        chosen.exposure[0] += discount
+
+
+@kernel
+def _evaluate(
+    chosen: Chosen, weight: NDArray[np.float64], lift: NDArray[np.float64], value: NDArray[np.float64]
+) -> None:
+    """Write the value of every candidate; `lift` is e^{(w_r/w_d) r} where the product form serves, else empty."""
+    if lift.size:
+        for i in range(value.size):
+            value[i] = chosen.d2[i] * lift[i]
+        return
+    if weight[2] > 0.0:
+        chosen.part[2] = np.log(chosen.d2)
+    value[:] = 0.0
     for term in range(weight.size):
         if weight[term] > 0.0:
-            for i in range(out.size):
-                out[i] += weight[term] * part[term, i]
+            for i in range(value.size):
+                value[i] += weight[term] * chosen.part[term, i]
+
+
+@kernel
+def _set_pins_aside(
+    pinned: NDArray[np.int64], caps: Caps, count: NDArray[np.int64], free: NDArray[np.bool_]
+) -> None:
+    for pin in pinned:
+        if pin >= 0:
+            free[pin] = False
+            _count(caps, count, pin)
+
+
+@kernel
+def _next_pin(pinned: NDArray[np.int64], place: int) -> int:
+    """Return the first place from `place` on that has a pin; the number of places where none has."""
+    while place < pinned.size and pinned[place] < 0:
+        place += 1
+    return place
 
 
 @kernel
@@ -205,10 +293,10 @@ def greedy_selection(
     discount: NDArray[np.float64],
     caps: Caps,
     pinned: NDArray[np.int64],
-    chosen: NDArray[np.int64],
+    picks: NDArray[np.int64],
     parts: NDArray[np.float64],
 ) -> int:
-    """Write the chosen candidates to `chosen` int64[n] and the parts of their values to `parts` float64[n, 5].
+    """Write the chosen candidates to `picks` int64[n] and the parts of their values to `parts` float64[n, 5].
 
     - weight float64[5] >= 0, in the order of `PARTS`; a term of weight 0 costs nothing
     - discount float64[n] of the places; pinned int64[n]: the candidate of a place, −1 for a free one. Pinned
@@ -217,77 +305,39 @@ def greedy_selection(
     Return how many places were filled: fewer than n where caps or candidates run out, with pins moved up.
     Cost: O(n · m · (d + n)) time and O(n · m) memory for m candidates with d-dimensional vectors.
     """
-    n, m = chosen.size, relevance.size
-    part = np.zeros((5, m))
-    part[0] = relevance
-    free = np.ones(m, np.bool_)
+    n, m = picks.size, relevance.size
+    free, value = np.ones(m, np.bool_), np.zeros(m)
     count = np.zeros(caps.limit.size, np.int64)
-    for t in range(n):
-        if pinned[t] >= 0:
-            free[pinned[t]] = False
-            _count(caps, count, pinned[t])
-    similar = np.zeros(m, np.float32)
-    largest = np.zeros(m, np.float32)
-    d2 = np.ones(m, np.float32)
-    rows = np.zeros((n if weight[2] > 0.0 else 0, m), np.float32)
-    groups, exposed, total = np.zeros(calibration.target.size), np.zeros(exposure.target.size), 0.0
-    product_form = (
-        weight[1] == 0.0 and weight[3] == 0.0 and weight[4] == 0.0 and weight[0] < _SAFE * weight[2]
-    )
-    lift = np.exp(weight[0] / weight[2] * relevance) if product_form else np.zeros(0)
-    value = np.zeros(m)
-    next_pin, filled, only_pins = 0, 0, False
+    _set_pins_aside(pinned, caps, count, free)
+    chosen = _nothing_chosen(relevance, weight, n, calibration.target.size, exposure.target.size)
+    lone = weight[1] == 0.0 and weight[3] == 0.0 and weight[4] == 0.0
+    lift = np.zeros(0)
+    if lone and weight[0] < _SAFE * weight[2]:
+        lift = np.exp(weight[0] / weight[2] * relevance)
+    next_pin = -1  # from where pins are moved up, once nothing else may be chosen
     for t in range(n):
         if weight[3] > 0.0:
-            _divergences(calibration, groups, t, alpha, free, part[3])
-            part[3] *= -1.0
+            _divergences(calibration, chosen.groups, t, alpha, chosen.part[3])
         if weight[4] > 0.0:
-            _distances(exposure, exposed, total, discount[t], free, part[4])
-            part[4] *= -1.0
-        pick = -1 if only_pins else pinned[t]
-        if pick < 0 and not only_pins:
-            if product_form:
-                for i in range(m):
-                    value[i] = d2[i] * lift[i]
-            else:
-                if weight[2] > 0.0:
-                    part[2] = np.log(d2)
-                _values(weight, part, value)
+            _distances(exposure, chosen.exposed, chosen.exposure[0], discount[t], chosen.part[4])
+        pick = pinned[t] if next_pin < 0 else -1
+        if pick < 0 and next_pin < 0:
+            _evaluate(chosen, weight, lift, value)
             pick = _best(value, free, caps, count)
             if pick >= 0:
                 _count(caps, count, pick)
-        if (
-            pick < 0
-        ):  # caps only fill and candidates only go: what is left are the pins of later places, which move up
-            next_pin = next_pin if only_pins else t + 1
-            only_pins = True
-            while next_pin < n and pinned[next_pin] < 0:
-                next_pin += 1
+        if pick < 0:  # caps only fill and candidates only go: what is left are the pins of later places
+            next_pin = _next_pin(pinned, max(next_pin, t))
             if next_pin == n:
-                return filled
+                return t
             pick = pinned[next_pin]
             next_pin += 1
         free[pick] = False
-        chosen[t] = pick
-        filled = t + 1
+        picks[t] = pick
         for term in range(5):
-            parts[t, term] = part[term, pick]
+            parts[t, term] = chosen.part[term, pick]
         if weight[2] > 0.0:
-            parts[t, 2] = np.log(d2[pick])
-        if t == n - 1:
-            break
-        if weight[1] > 0.0:
-            _dots(mmr.vectors, pick, similar)
-            for i in range(m):
-                if t == 0 or similar[i] > largest[i]:
-                    largest[i] = similar[i]
-                part[1, i] = -largest[i]
-        if weight[2] > 0.0:
-            _dots(dpp.vectors, pick, similar)
-            _lower_determinants(similar, rows, t, pick, dpp.epsilon, d2)
-        if weight[3] > 0.0:
-            _add_mix(calibration, pick, 1.0, groups)
-        if weight[4] > 0.0:
-            _add_mix(exposure, pick, discount[t], exposed)
-            total += discount[t]
-    return filled
+            parts[t, 2] = np.log(chosen.d2[pick])
+        if t < n - 1:
+            _choose(chosen, pick, t, weight, mmr, dpp, calibration, exposure, discount[t])
+    return n

@@ -2,7 +2,8 @@
 # installing again; a change of pyproject.toml or constraints.txt renews them.
 #
 #   PYTHON=...  the interpreter to make .venv with (default: the first of CANDIDATES that is 3.11 or newer)
-#   ARGS=...    handed on to `shortlist demo` or pytest, as in: make test ARGS="tests/models -x"
+#   ARGS=...    handed on to `shortlist demo` or pytest, as in: make test ARGS="tests/models -x"; with -n 0 among them
+#               the tests run in one process, which a debugger needs
 #   MINUTES=... how long `make fuzz` looks for a broken promise (default: 60)
 #   BENCH=...   one benchmark alone, as in: make bench BENCH=course_lab
 #   PART=...    scripts or parts of `make bench-full`, as in: make bench-full PART="gowalla/wals ease"
@@ -36,8 +37,9 @@ help:
 demo: .venv/base.stamp
 	@$(BIN)/shortlist demo $(ARGS)
 
+# A worker a core takes tests from the others when it has none left. Each has PyTorch in memory: eight are enough.
 test: .venv/test.stamp
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 fuzz: .venv/test.stamp
 	@$(BIN)/python tests/contract/fuzz.py --minutes $(MINUTES) $(ARGS)

@@ -1,4 +1,4 @@
-"""What all tests share: a seeded generator, and how hypothesis searches."""
+"""What all tests share: a seeded generator, how hypothesis searches, and the threads of a worker of pytest-xdist."""
 
 import os
 
@@ -10,6 +10,22 @@ import pytest
 hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+# Workers share the cores. The threads of BLAS and OpenMP spin while they wait; ours do not, and two of them keep the
+# parallel way through every kernel under test.
+THREADS_OF_A_WORKER = {
+    "MKL_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "SHORTLIST_NUM_THREADS": "2",
+}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Set the threads of the workers to come, which read them when NumPy and PyTorch are imported."""
+    for name, number in THREADS_OF_A_WORKER.items():
+        os.environ.setdefault(name, number)
 
 
 @pytest.fixture

@@ -31,10 +31,23 @@ if TYPE_CHECKING:
     from shortlist.data.recommendations import Recommendations as Recommendations
     from shortlist.data.sql import Query as Query
     from shortlist.data.vocabulary import Vocabulary as Vocabulary
+    from shortlist.eligibility.age_limit import AgeLimit as AgeLimit
+    from shortlist.eligibility.allow_list import AllowList as AllowList
+    from shortlist.eligibility.available import Available as Available
+    from shortlist.eligibility.content_policy import ContentPolicy as ContentPolicy
+    from shortlist.eligibility.deny_category import DenyCategory as DenyCategory
+    from shortlist.eligibility.deny_list import DenyList as DenyList
+    from shortlist.eligibility.disliked import Disliked as Disliked
+    from shortlist.eligibility.hidden import Hidden as Hidden
+    from shortlist.eligibility.in_country import InCountry as InCountry
+    from shortlist.eligibility.in_stock import InStock as InStock
+    from shortlist.eligibility.only_category import OnlyCategory as OnlyCategory
+    from shortlist.eligibility.user_blocks import UserBlocks as UserBlocks
     from shortlist.experiments.comparing.compare import compare as compare
     from shortlist.experiments.evaluate import evaluate as evaluate
     from shortlist.experiments.onboarding import Questionnaire as Questionnaire
     from shortlist.experiments.onboarding import onboarding_items as onboarding_items
+    from shortlist.experiments.sweep.sweep import sweep as sweep
     from shortlist.experiments.tuning.tune import tune as tune
     from shortlist.models import k_means as k_means
     from shortlist.models.blend import Blend as Blend
@@ -63,10 +76,21 @@ if TYPE_CHECKING:
     from shortlist.models.wals import WALS as WALS
     from shortlist.pipeline import Pipeline as Pipeline
     from shortlist.registry import load as load
+    from shortlist.retrieval.again import Again as Again
+    from shortlist.retrieval.bought_together import BoughtTogether as BoughtTogether
+    from shortlist.retrieval.fresh import Fresh as Fresh
+    from shortlist.retrieval.index.approximate_index import ApproximateIndex as ApproximateIndex
+    from shortlist.retrieval.index.exact_index import ExactIndex as ExactIndex
     from shortlist.retrieval.merge import Merge as Merge
     from shortlist.retrieval.nearest import Nearest as Nearest
+    from shortlist.retrieval.next_item import NextItem as NextItem
     from shortlist.retrieval.popular import Popular as Popular
+    from shortlist.retrieval.precomputed_lists import PrecomputedLists as PrecomputedLists
     from shortlist.retrieval.related import RelatedToRecent as RelatedToRecent
+    from shortlist.retrieval.top_in_group import TopInGroup as TopInGroup
+    from shortlist.retrieval.top_in_segment import TopInSegment as TopInSegment
+    from shortlist.retrieval.top_in_user_group import TopInUserGroup as TopInUserGroup
+    from shortlist.retrieval.trending import Trending as Trending
     from shortlist.scoring.model_scorer import ModelScorer as ModelScorer
     from shortlist.stages import Candidates as Candidates
     from shortlist.stages import Request as Request
@@ -77,25 +101,40 @@ __version__ = "0.1.0"
 
 # name → module that defines it; "" where the name is itself a module
 _HOME = {
+    "Again": "shortlist.retrieval.again",
+    "AgeLimit": "shortlist.eligibility.age_limit",
+    "AllowList": "shortlist.eligibility.allow_list",
+    "ApproximateIndex": "shortlist.retrieval.index.approximate_index",
+    "Available": "shortlist.eligibility.available",
     "BPR": "shortlist.models.bpr",
     "Blend": "shortlist.models.blend",
+    "BoughtTogether": "shortlist.retrieval.bought_together",
     "BuyAgain": "shortlist.models.buy_again",
     "Candidates": "shortlist.stages",
     "ContentBased": "shortlist.models.content_based",
+    "ContentPolicy": "shortlist.eligibility.content_policy",
     "Dataset": "shortlist.data.dataset",
     "DeepFM": "shortlist.models.deep_fm",
+    "DenyCategory": "shortlist.eligibility.deny_category",
+    "DenyList": "shortlist.eligibility.deny_list",
     "DerivedFeatures": "shortlist.data.derived_features",
+    "Disliked": "shortlist.eligibility.disliked",
     "EASE": "shortlist.models.ease",
     "EmbeddingModel": "shortlist.models.vectors",
     "Epoch": "shortlist.models.fitting",
     "EventEncoder": "shortlist.data.event_encoder",
+    "ExactIndex": "shortlist.retrieval.index.exact_index",
     "FactorizationMachine": "shortlist.models.factorization_machine",
     "FeatureEncoder": "shortlist.data.feature_encoder",
     "FeatureMapping": "shortlist.models.feature_mapping",
     "FeatureTable": "shortlist.data.features",
     "Feedback": "shortlist.data.feedback",
+    "Fresh": "shortlist.retrieval.fresh",
     "GraphFilter": "shortlist.models.graph_filter",
+    "Hidden": "shortlist.eligibility.hidden",
     "ImportReport": "shortlist.data.import_report",
+    "InCountry": "shortlist.eligibility.in_country",
+    "InStock": "shortlist.eligibility.in_stock",
     "Interactions": "shortlist.data.interactions",
     "ItemNeighbors": "shortlist.models.item_neighbors",
     "KMeansSegments": "shortlist.models.k_means_segments",
@@ -107,10 +146,13 @@ _HOME = {
     "Model": "shortlist.models.model",
     "ModelScorer": "shortlist.scoring.model_scorer",
     "Nearest": "shortlist.retrieval.nearest",
+    "NextItem": "shortlist.retrieval.next_item",
+    "OnlyCategory": "shortlist.eligibility.only_category",
     "Pipeline": "shortlist.pipeline",
     "Popular": "shortlist.retrieval.popular",
     "PopularHistory": "shortlist.data.popular_history",
     "Popularity": "shortlist.models.popularity",
+    "PrecomputedLists": "shortlist.retrieval.precomputed_lists",
     "PureSVD": "shortlist.models.pure_svd",
     "Query": "shortlist.data.sql",
     "Questionnaire": "shortlist.experiments.onboarding",
@@ -119,7 +161,12 @@ _HOME = {
     "RelatedToRecent": "shortlist.retrieval.related",
     "Request": "shortlist.stages",
     "SoftmaxNet": "shortlist.models.softmax_net",
+    "TopInGroup": "shortlist.retrieval.top_in_group",
+    "TopInSegment": "shortlist.retrieval.top_in_segment",
+    "TopInUserGroup": "shortlist.retrieval.top_in_user_group",
+    "Trending": "shortlist.retrieval.trending",
     "TwoTower": "shortlist.models.two_tower",
+    "UserBlocks": "shortlist.eligibility.user_blocks",
     "UserNeighbors": "shortlist.models.user_neighbors",
     "UserVectors": "shortlist.models.vectors",
     "Vocabulary": "shortlist.data.vocabulary",
@@ -134,6 +181,7 @@ _HOME = {
     "onboarding_items": "shortlist.experiments.onboarding",
     "read": "shortlist.data.read",
     "set_num_threads": "shortlist.threads",
+    "sweep": "shortlist.experiments.sweep.sweep",
     "tune": "shortlist.experiments.tuning.tune",
     "with_time_parts": "shortlist.data.context_columns",
 }

@@ -6,6 +6,7 @@ the order.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, final
@@ -16,6 +17,9 @@ from shortlist import artifacts
 from shortlist.artifacts import State
 from shortlist.data.memory import Limits, Memory
 from shortlist.data.recommendations import Recommendations, popular_reason
+from shortlist.eligibility.audit import audit_of
+from shortlist.eligibility.contradictions import require_consistent
+from shortlist.eligibility.fresh_items import with_items
 from shortlist.eligibility.within_rules import within_rules
 from shortlist.errors import ArtifactError, NonFiniteError, NotFittedError, ParameterError
 from shortlist.models.answers import answer, as_ids, require_context, require_users
@@ -35,7 +39,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shortlist.data.audit_frame import Frame
     from shortlist.data.dataset import Dataset
+    from shortlist.data.features import FeatureTable
     from shortlist.data.memory import Moment, OnUnknown
     from shortlist.data.vocabulary import Id, Ids
     from shortlist.models.fitting import OnEpoch
@@ -84,6 +90,7 @@ class Pipeline:
             raise ParameterError(f"{len(rules)} rules: a pipeline has at most {MOST_RULES}")
         _require_distinct(sources, "source")
         _require_distinct(rules, "rule")
+        require_consistent(rules)
         self.sources = tuple(sources)
         self.scorer = scorer
         self.rerank = tuple(rerank)
@@ -251,6 +258,29 @@ class Pipeline:
         best = min(np.flatnonzero(rank).tolist(), key=lambda s: int(rank[s]))
         source: CandidateSource = self.sources_[best]
         return candidates.reason_of(at, best) or source.explain(int(memory.n_positive[item]))
+
+    def with_items(self, table: FeatureTable | Dataset) -> Self:
+        """Return this fitted pipeline with rules that go by newer features of items; it is not changed itself.
+
+        - table: a row for each item; one that has no row has no values. A rule of whose columns `table` has none stays
+          as it is. The models, and sources that go by features, stay as they were fitted
+
+        Raises `UnknownIdError` for items that are not in the data, `DataError` where `table` has some but not all of
+        the columns of a rule, or no column that a rule goes by. Cost: that of preparing the rules, no fit.
+        """
+        self._require_fitted()
+        renewed = copy.copy(self)
+        renewed.rules_ = with_items(self.rules_, table, self.memory_)
+        return renewed
+
+    def audit(self) -> Frame:
+        """Return one row for each item that a safety rule refuses to everybody: what refuses it, for the record.
+
+        Columns: item_id, title (where known), rule, column, value ("missing": the attribute is not known, and safety
+        rules deny that). A frame, to be kept with `.write_csv` or `.write_ndjson`; empty where nothing is refused.
+        """
+        self._require_fitted()
+        return audit_of(self.rules_, self.memory_)
 
     def save(self, path: str | Path) -> Path:
         """Save the fitted pipeline as an artifact (a folder) and return its path; `shortlist.load` reads it.

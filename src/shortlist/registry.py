@@ -41,7 +41,20 @@ SOURCES = {
     "Popular": "shortlist.retrieval.popular:Popular",
     "RelatedToRecent": "shortlist.retrieval.related:RelatedToRecent",
 }
-RULES: dict[str, str] = {}
+RULES = {
+    "AgeLimit": "shortlist.eligibility.age_limit:AgeLimit",
+    "AllowList": "shortlist.eligibility.allow_list:AllowList",
+    "Available": "shortlist.eligibility.available:Available",
+    "ContentPolicy": "shortlist.eligibility.content_policy:ContentPolicy",
+    "DenyCategory": "shortlist.eligibility.deny_category:DenyCategory",
+    "DenyList": "shortlist.eligibility.deny_list:DenyList",
+    "Disliked": "shortlist.eligibility.disliked:Disliked",
+    "Hidden": "shortlist.eligibility.hidden:Hidden",
+    "InCountry": "shortlist.eligibility.in_country:InCountry",
+    "InStock": "shortlist.eligibility.in_stock:InStock",
+    "OnlyCategory": "shortlist.eligibility.only_category:OnlyCategory",
+    "UserBlocks": "shortlist.eligibility.user_blocks:UserBlocks",
+}
 SCORERS = {"ModelScorer": "shortlist.scoring.model_scorer:ModelScorer"}
 CLASSES = MODELS | SOURCES | RULES | SCORERS
 

@@ -20,6 +20,7 @@ KEPT = 0  # `removed_by` of a candidate that no rule removed
 SEEN = "seen"
 NOT_IN_ITEMS = "not in items="
 EXCLUDED = "in exclude="
+OF_A_REQUEST = (SEEN, NOT_IN_ITEMS, EXCLUDED)  # the rules that every request has
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +111,7 @@ class Eligible:
         key = distinct(history.row * n_items + history.item_idx)
         row, item = np.divmod(key, max(n_items, 1))
         ptr = offsets(np.bincount(row, minlength=len(history)))
-        rules = (SEEN, NOT_IN_ITEMS, EXCLUDED)
-        return cls(rules, item_rule, ptr, item.astype(np.int32), np.full(key.size, 1, np.int8))
+        return cls(OF_A_REQUEST, item_rule, ptr, item.astype(np.int32), np.full(key.size, 1, np.int8))
 
     def __len__(self) -> int:
         return self.ptr.size - 1
@@ -137,10 +137,16 @@ class Eligible:
     def n_forbidden(self, row: int) -> dict[str, int]:
         """Return how many items each rule keeps from the user at `row`, most first; rules that keep none left out."""
         own = slice(self.ptr[row], self.ptr[row + 1])
-        rule = self.item_rule.copy()
-        rule[self.item_idx[own]] = self.rule[own]
-        count = np.bincount(rule, minlength=len(self.rules) + 1)[1:]
-        return {self.rules[r]: int(count[r]) for r in np.argsort(-count, kind="stable") if count[r]}
+        count = self._n_forbidden_to_all.copy()
+        np.subtract.at(count, self.item_rule[self.item_idx[own]], 1)
+        np.add.at(count, self.rule[own], 1)
+        count[0] = 0
+        order = np.argsort(-count, kind="stable").tolist()
+        return {self.rules[code - 1]: int(count[code]) for code in order if count[code]}
+
+    @cached_property
+    def _n_forbidden_to_all(self) -> NDArray[np.int64]:
+        return np.bincount(self.item_rule, minlength=len(self.rules) + 1)
 
     def n_allowed(self) -> NDArray[np.int64]:
         """Return int64[n]: how many items each user may be shown."""
@@ -150,18 +156,26 @@ class Eligible:
         return int(open_to_all.sum()) - own
 
 
+class Masks(Protocol):
+    """Gives the mask of a class of users by its number."""
+
+    def __getitem__(self, user_class: int, /) -> NDArray[np.bool_]:
+        """Return bool[n_items]: what is forbidden to the users of the class."""
+
+
 @dataclass(frozen=True, eq=False)
 class Forbidden:
     """What one rule forbids to the users of a request; whatever is None it does not go by.
 
     - to_all bool[n_items]: forbidden to everybody
-    - user_class int32[n] and by_class bool[n_classes, n_items]: forbidden to the users of a class (of a country, say)
+    - user_class int32[n], from 0, and by_class bool[n_classes, n_items], or what gives the mask of a class where that
+      is asked for: forbidden to the users of a class (of a country, say)
     - row int64[m] and item_idx int32[m]: forbidden to single users, in any order
     """
 
     to_all: NDArray[np.bool_] | None = None
     user_class: NDArray[np.int32] | None = None
-    by_class: NDArray[np.bool_] | None = None
+    by_class: NDArray[np.bool_] | Masks | None = None
     row: NDArray[np.int64] | None = None
     item_idx: NDArray[np.int32] | None = None
 

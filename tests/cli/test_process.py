@@ -85,26 +85,6 @@ def test_interrupting_a_fit_is_clean(shop: Shop, tmp_path: Path) -> None:
     assert not (tmp_path / "m").exists()
 
 
-def test_interrupting_an_export_leaves_no_file(shop: Shop, tmp_path: Path) -> None:
-    code = (
-        "import sys, time\nfrom shortlist.cli import export, main\n"
-        "export.write_lists.__kwdefaults__['block_users'] = 1\n"
-        "export.Written.count = lambda self, shown: (print('begun', flush=True), time.sleep(2))\n"
-        f"sys.argv = ['shortlist', 'recommend', {shop.saved!r}, '--all', '--out', {str(tmp_path / 'x.parquet')!r}]\n"
-        "main()"
-    )
-    command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begun\n"
-        assert len(list(tmp_path.iterdir())) == 1
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in errors
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("option", [[], ["--json"]])
 def test_a_reader_that_goes_away_is_no_error(shop: Shop, option: list[str]) -> None:
     reader, writer = os.pipe()

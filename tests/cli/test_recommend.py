@@ -3,11 +3,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from cli.conftest import BRACKETS, N_USERS, Run, Shop
+from cli.conftest import BRACKETS, Run, Shop
 
 import shortlist as sl
-from shortlist.cli import export
-from shortlist.cli.work import working
 
 ITEM_KEYS = {"item_id", "title", "score", "rank", "sources", "reason"}
 
@@ -186,78 +184,6 @@ def test_what_is_no_artifact_is_said(shop: Shop, run: Run) -> None:
         result = run("recommend", str(path), "--user", "7")
         assert result.exit_code == 2
         assert f"no artifact at {path}" in result.stderr
-
-
-@pytest.mark.parametrize("block_users", [7, 13, 1000])
-def test_all_writes_what_each_user_would_get(shop: Shop, tmp_path: Path, block_users: int) -> None:
-    pipeline = sl.load(shop.saved)
-    with working("writing") as work:
-        written = export.write_lists(
-            pipeline, tmp_path / "all.parquet", 6, work, block_users=block_users, on_unknown="skip"
-        )
-    found = pl.read_parquet(tmp_path / "all.parquet")
-    expected = pipeline.recommend(range(1, N_USERS + 1), 6, on_unknown="skip")
-    assert found.equals(expected.frame)
-    assert found.schema == expected.frame.schema
-    assert (written.users, written.rows, written.without) == (N_USERS, found.height, 1)
-    assert written.short == sum(
-        0 < n < 6 for n in (expected.lists.ptr[1:] - expected.lists.ptr[:-1]).tolist()
-    )
-
-
-def test_all_leaves_unknown_users_out_and_says_so(shop: Shop, run: Run, tmp_path: Path) -> None:
-    out = tmp_path / "all.parquet"
-    result = run("recommend", shop.saved, "--all", "--out", str(out))
-    assert "without a list: 1 " in result.stdout
-    assert 40 not in pl.read_parquet(out)["user_id"].to_list()
-
-
-def test_all_with_fallback_leaves_nobody_out(shop: Shop, run: Run, tmp_path: Path) -> None:
-    out = tmp_path / "all.parquet"
-    result = run(
-        "recommend", shop.saved, "--all", "--out", str(out), "-k", "3", "--on-unknown", "fallback", "--json"
-    )
-    assert json.loads(result.stdout) == {
-        "file": str(out), "k": 3, "users": N_USERS, "rows": 3 * N_USERS, "without": 0, "short": 0,
-    }  # fmt: skip
-    assert pl.read_parquet(out)["user_id"].n_unique() == N_USERS
-
-
-def test_a_failure_leaves_the_old_file_and_nothing_else(
-    shop: Shop, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "all.parquet"
-    out.write_text("old")
-    monkeypatch.setattr(export.Written, "count", _fail_on_the_second_block())
-    monkeypatch.setattr(export, "BLOCK_USERS", 10)
-    monkeypatch.setitem(export.write_lists.__kwdefaults__, "block_users", 10)
-    result = run("recommend", shop.saved, "--all", "--out", str(out))
-    assert result.exit_code == 2
-    assert "planted" in result.stderr
-    assert [entry.name for entry in tmp_path.iterdir()] == ["all.parquet"]
-    assert out.read_text() == "old"
-
-
-def _fail_on_the_second_block():
-    blocks = []
-
-    def count(self: object, shown: object) -> None:
-        blocks.append(shown)
-        if len(blocks) == 2:
-            raise OSError("planted")
-
-    return count
-
-
-def test_what_cannot_be_written_is_said_of_the_name_asked_for(shop: Shop, run: Run, tmp_path: Path) -> None:
-    (tmp_path / "folder.parquet").mkdir()
-    for out, words in (
-        (tmp_path / "no" / "all.parquet", f"{tmp_path / 'no' / 'all.parquet'}: No such file or directory"),
-        (tmp_path / "folder.parquet", "is a folder"),
-    ):
-        result = run("recommend", shop.saved, "--all", "--out", str(out))
-        assert result.exit_code == 2
-        assert words in result.stderr
 
 
 @pytest.mark.parametrize(

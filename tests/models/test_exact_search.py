@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oracles.top_k import k_best
 
 from shortlist import threads
-from shortlist.models import exact_search
+from shortlist.models import exact_passes
 from shortlist.models.exact_search import pair_scores, search
 from shortlist.stages import Eligible, offsets
 
@@ -77,7 +77,7 @@ def test_one_query_gives_what_a_batch_gives(rng, monkeypatch):
     q, items = rng.standard_normal((300, 32), np.float32), rng.standard_normal((5000, 32), np.float32)
     eligible = eligible_of(300, 5000, rng)
     whole = search(q, items, 20, eligible)
-    monkeypatch.setattr(exact_search, "BLOCK_SCORES", 5000)
+    monkeypatch.setattr(exact_passes, "BLOCK_SCORES", 5000)
     for block in (whole, search(q, items, 20, eligible)):
         assert block.item_idx.tolist() == whole.item_idx.tolist()
         assert block.score.tobytes() == whole.score.tobytes()

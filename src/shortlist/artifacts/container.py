@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import mmap
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +41,14 @@ if TYPE_CHECKING:
 FORMAT = "shortlist"
 FORMAT_VERSION = 1
 _RETRIES = 100
+# The names that safetensors has for the types of NumPy.
+_DTYPES = {
+    "BOOL": "bool",
+    "F16": "<f2",
+    "F32": "<f4",
+    "F64": "<f8",
+    **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "IU" for size in (1, 2, 4, 8)},
+}
 
 
 @dataclass(frozen=True)
@@ -87,16 +97,18 @@ def _replace(folder: Path, state: State, info: Mapping[str, Any]) -> None:
                 tidy(folder, set(_files(_manifest(folder)["state"])))
 
 
-def read(path: str | Path) -> tuple[State, dict[str, Any]]:
+def read(path: str | Path, *, mapped: bool = False) -> tuple[State, dict[str, Any]]:
     """Return the state and the info saved under `path`, every checksum verified.
 
+    mapped: the arrays stay in their files, which must not change while they are used; what is written to such an array
+    is this process's own.
     Raises `ArtifactError` for a missing, truncated, altered or newer-format artifact, naming the file.
     """
     folder = Path(path)
     document = _manifest(folder)
     for _ in range(_RETRIES):
         try:
-            return _read_tree(folder, document["state"]), document["info"]
+            return _read_tree(folder, document["state"], mapped), document["info"]
         except ArtifactError:
             # A save that ended meanwhile has removed the files of the old manifest: then there is a new one.
             before, document = document, _manifest(folder)
@@ -181,16 +193,17 @@ def _text(document: Mapping[str, Any]) -> bytes:
     )
 
 
-def _read_tree(folder: Path, tree: Mapping[str, Any]) -> State:
-    arrays = {name: _read_array(folder, entry) for name, entry in tree["arrays"].items()}
-    parts = {name: _read_tree(folder, part) for name, part in tree["parts"].items()}
+def _read_tree(folder: Path, tree: Mapping[str, Any], mapped: bool) -> State:
+    arrays = {name: _read_array(folder, entry, mapped) for name, entry in tree["arrays"].items()}
+    parts = {name: _read_tree(folder, part, mapped) for name, part in tree["parts"].items()}
     return State(tree["type"], tree["values"], arrays, parts)
 
 
-def _read_array(folder: Path, entry: Mapping[str, Any]) -> NDArray[Any]:
+def _read_array(folder: Path, entry: Mapping[str, Any], mapped: bool) -> NDArray[Any]:
     path = folder / ARRAYS / f"{entry['sha256']}.safetensors"
+    content: bytes | mmap.mmap
     try:
-        content = path.read_bytes()
+        content = _mapping(path) if mapped and path.stat().st_size else path.read_bytes()
     except OSError as error:
         raise ArtifactError(f"cannot read {path}: {error.strerror}; restore it or fit again") from error
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
@@ -198,7 +211,28 @@ def _read_array(folder: Path, entry: Mapping[str, Any]) -> NDArray[Any]:
             f"{path} was truncated or altered (its checksum differs); restore it or fit again"
         )
     try:
-        array: NDArray[Any] = safetensors.numpy.load(content)["data"]
-    except (safetensors.SafetensorError, KeyError) as error:
+        if isinstance(content, bytes):
+            array: NDArray[Any] = safetensors.numpy.load(content)["data"]
+            return array
+        return _array_in(content)
+    except (safetensors.SafetensorError, LookupError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} is not a safetensors file of one array: {error}") from error
-    return array
+
+
+def _mapping(path: Path) -> mmap.mmap:
+    with path.open("rb") as file:
+        # Private and writable, for kernels are compiled for writable arrays; nothing is written to the file.
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+
+
+def _array_in(content: mmap.mmap) -> NDArray[Any]:
+    """Return the array "data" where it lies in a safetensors file: u64 length of the JSON header, header, values."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    described = json.loads(content[8:start])["data"]
+    dtype, shape = np.dtype(_DTYPES[described["dtype"]]), described["shape"]
+    first, end = described["data_offsets"]
+    if end - first != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{end - first} bytes for {dtype} of shape {shape}")
+    if not end - first:
+        return np.zeros(shape, dtype)
+    return np.frombuffer(content, dtype, math.prod(shape), start + first).reshape(shape)

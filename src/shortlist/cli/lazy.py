@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from shortlist import artifacts, config, output_file, pipeline, registry
-    from shortlist.cli import compilation, export
+    from shortlist.cli import batch, compilation
     from shortlist.config import rewriting, template
     from shortlist.data import discovery, import_report, labels, read, reject_file, sql
     from shortlist.experiments import baseline, charts, demo, evaluate
@@ -20,6 +20,7 @@ __all__ = [
     "agreement",
     "artifacts",
     "baseline",
+    "batch",
     "charts",
     "compare",
     "compilation",
@@ -27,7 +28,6 @@ __all__ = [
     "demo",
     "discovery",
     "evaluate",
-    "export",
     "import_report",
     "labels",
     "output_file",
@@ -46,6 +46,7 @@ _HOME = {
     "agreement": "shortlist.experiments.comparing.agreement",
     "artifacts": "shortlist.artifacts",
     "baseline": "shortlist.experiments.baseline",
+    "batch": "shortlist.cli.batch",
     "charts": "shortlist.experiments.charts",
     "compare": "shortlist.experiments.comparing.compare",
     "compilation": "shortlist.cli.compilation",
@@ -53,7 +54,6 @@ _HOME = {
     "demo": "shortlist.experiments.demo",
     "discovery": "shortlist.data.discovery",
     "evaluate": "shortlist.experiments.evaluate",
-    "export": "shortlist.cli.export",
     "import_report": "shortlist.data.import_report",
     "labels": "shortlist.data.labels",
     "output_file": "shortlist.output_file",

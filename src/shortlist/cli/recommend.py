@@ -12,7 +12,7 @@ from shortlist.cli.work import working
 from shortlist.errors import ParameterError
 
 if TYPE_CHECKING:
-    from shortlist.cli.export import Written
+    from shortlist.cli.batch import Written
     from shortlist.models.model import Model
     from shortlist.pipeline import Pipeline
 
@@ -60,10 +60,20 @@ def recommend(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say where each item came from, what was removed.")
     ] = False,
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="With --all: a column that says why an item is on a list.")
+    ] = False,
+    restart: Annotated[
+        bool,
+        typer.Option(
+            "--restart", help="With --all: begin anew instead of going on where a run was cut off."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Recommend items to one user, several, or all."""
     _require_consistent(user, out, everybody=everybody, explain=explain)
+    _require_for_all(everybody, {"--reasons": reasons, "--restart": restart})
     with working(f"loading {directory}") as work:
         recommender = lazy.registry.load(directory)
         limits: dict[str, Any] = {"exclude_seen": not include_seen, "at": at}
@@ -79,7 +89,9 @@ def recommend(
             result: ShownLists | Written = _for_users(user or [], recommender, k, limits, explain=explain)
         else:
             limits["on_unknown"] = on_unknown or "skip"
-            result = lazy.export.write_lists(recommender, out, k, work, **limits)
+            result = lazy.batch.write_lists(
+                recommender, out, k, work, reasons=reasons, restart=restart, **limits
+            )
     if as_json:
         screen.write_json(result.to_values())
     else:
@@ -130,3 +142,9 @@ def _require_consistent(user: list[str] | None, out: Path | None, *, everybody: 
         )
     if everybody and explain:
         raise ParameterError("--explain is for single users: give --user ID")
+
+
+def _require_for_all(everybody: bool, given: dict[str, bool]) -> None:
+    for name, on in given.items():
+        if on and not everybody:
+            raise ParameterError(f"{name} is for --all --out FILE.parquet")

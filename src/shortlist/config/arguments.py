@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 from shortlist.config.place import listed, suggest
 from shortlist.config.values import UnsuitableError, can_hold, convert
 from shortlist.data.feedback import Kind
+from shortlist.data.id_lists import GivenIds, GivenPairs
 from shortlist.data.tables import Source
 from shortlist.models.model import Model
 from shortlist.models.term_weights import Weighting
@@ -29,6 +30,8 @@ _GENERATOR = "rng"
 _NAMES = {
     "Callable": Callable,
     "Collection": Collection,
+    "GivenIds": GivenIds,
+    "GivenPairs": GivenPairs,
     "Iterable": Iterable,
     "Kind": Kind,
     "Mapping": Mapping,

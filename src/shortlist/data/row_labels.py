@@ -46,6 +46,11 @@ class RowLabels:
         such categorical or tags column; it names those that there are.
         """
         table = dataset.user_features if side == "user" else dataset.item_features
+        return cls.of_table(table, side, column, asked_by)
+
+    @classmethod
+    def of_table(cls, table: FeatureTable | None, side: Side, column: str, asked_by: str) -> Self:
+        """Return the labels of the rows of `table`, which has what is known of users or items; as `of` otherwise."""
         if table is None or table.kinds.get(column) not in _KINDS:
             raise DataError(f"{asked_by} needs {_what_is_there(table, side, column)}")
         matrix, labels = table.tags(column)

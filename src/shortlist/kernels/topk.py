@@ -159,6 +159,34 @@ def score_pairs(
 
 
 @kernel
+def rank_proposed(
+    query: NDArray[np.float32],
+    query_offset: float,
+    items: NDArray[np.float32],
+    item_offsets: NDArray[np.float32],
+    euclidean: bool,
+    proposed: NDArray[np.int32],
+    count: int,
+    score: NDArray[np.float32],
+    index: NDArray[np.int32],
+) -> int:
+    """Rank the first `count` proposals by their fixed-order score; write the k best, best first; return how many."""
+    size, k = 0, score.size
+    for p in range(count):
+        j = proposed[p]
+        s = score_one(query, query_offset, items[j], item_offsets[j], euclidean)
+        if size < k:
+            score[size], index[size] = s, j
+            _sift_up(score, index, size)
+            size += 1
+        elif k > 0 and _worse(score[0], index[0], s, j):
+            score[0], index[0] = s, j
+            _sift_down(score, index, 0, size)
+    sort_heap(score, index, size)
+    return size
+
+
+@kernel
 def rescore_rows(
     queries: NDArray[np.float32],
     query_offsets: NDArray[np.float32],
@@ -172,19 +200,15 @@ def rescore_rows(
     kept: NDArray[np.int64],
 ) -> None:
     """Rank the first count[b] proposals of each row by their fixed-order score; write the k best, best first."""
-    k = score.shape[1]
     for r in range(queries.shape[0]):
-        best, at = score[r], index[r]
-        size = 0
-        for p in range(count[r]):
-            j = proposed[r, p]
-            s = score_one(queries[r], query_offsets[r], items[j], item_offsets[j], euclidean)
-            if size < k:
-                best[size], at[size] = s, j
-                _sift_up(best, at, size)
-                size += 1
-            elif _worse(best[0], at[0], s, j):
-                best[0], at[0] = s, j
-                _sift_down(best, at, 0, size)
-        sort_heap(best, at, size)
-        kept[r] = size
+        kept[r] = rank_proposed(
+            queries[r],
+            query_offsets[r],
+            items,
+            item_offsets,
+            euclidean,
+            proposed[r],
+            count[r],
+            score[r],
+            index[r],
+        )

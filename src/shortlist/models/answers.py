@@ -15,7 +15,7 @@ from shortlist.errors import ParameterError, UnknownIdError
 from shortlist.models.common_order import best_permitted
 from shortlist.models.past_items import again_reasons, past_items
 from shortlist.parameters import one_of
-from shortlist.stages import Lists
+from shortlist.stages import OF_A_REQUEST, Lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -134,19 +134,29 @@ def shortfalls(
     allowed = request.eligible.n_allowed()
     ids = user_ids.gather(short).to_list()
     return {
-        user: _why_short(int(length[r]), request.k, int(allowed[r]), bool(skipped[r]), int(past[r]))
+        user: _why_short(int(length[r]), request, r, int(allowed[r]), bool(skipped[r]), int(past[r]))
         for user, r in zip(ids, short.tolist(), strict=True)
     }
 
 
-def _why_short(length: int, k: int, allowed: int, skipped: bool, n_past: int) -> str:
+def _why_short(length: int, request: Request, row: int, allowed: int, skipped: bool, n_past: int) -> str:
     if skipped:
         return "unknown user, skipped"
     if n_past >= 0:
         return f"this user chose {n_past} items before, of which {length} may be shown"
-    if allowed < k:
-        return f"only {allowed} items may be shown to this user (seen and excluded ones are out); {length} listed"
+    if allowed < request.k:
+        return (
+            f"only {allowed} items may be shown to this user ({_what_is_out(request, row)}); {length} listed"
+        )
     return f"only {length} of the {allowed} permitted items were proposed or can be scored"
+
+
+def _what_is_out(request: Request, row: int) -> str:
+    """Return which rules keep how many items from a user; without rules of a pipeline there is no need to count."""
+    if len(request.eligible.rules) <= len(OF_A_REQUEST):
+        return "seen and excluded ones are out"
+    counts = request.eligible.n_forbidden(row)
+    return f"kept out: {', '.join(f'{n} by {rule!r}' for rule, n in counts.items())}"
 
 
 def _n_past(request: Request, known: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -1,30 +1,47 @@
 """Exact search: the k items of largest dot product (plus offsets) or smallest distance to each query.
 
-A matrix product proposes k and a margin; a fixed-order kernel rescores and ranks them. Where rounding in the
-product could have hidden a better item, which a bound on its error tells, every permitted item of that query is
-rescored. The result is therefore exact for the fixed-order scores, and the same whatever the blocking or the number
-of threads.
+A quick pass scores all items up to a bound of its error, and a fixed-order kernel rescores and ranks every item that
+the bound leaves open. The result is therefore exact for the fixed-order scores, and the same whatever the blocking,
+the pass or the number of threads: one query gets bit for bit what a batch gives. The quick pass is
+
+- for many queries, a matrix product in blocks that stay in the cache, each looked through at once, so that users ×
+  items are never there;
+- for few queries on a large catalogue, a scan of the items as int8 (`exact_packed`).
+
+Where too much is left open (ties, scores that float32 cannot tell apart or hold), every permitted item is rescored.
 """
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shortlist import threads
-from shortlist.kernels.topk import rescore_rows, score_pairs, select_rows
+from shortlist.kernels.topk import rescore_rows, score_pairs
+from shortlist.models.exact_bounds import Catalogue, Queries
+from shortlist.models.exact_packed import PackedItems
+from shortlist.models.exact_passes import Permitted, Ranked, by_bytes, by_products
 from shortlist.stages import Lists
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from shortlist.stages import Eligible
 
-MARGIN = 16
-# Scores of one block: 4 MiB stays near the cache of one core.
-BLOCK_SCORES = 1 << 20
-_EPS = float(np.finfo(np.float32).eps)
+# Up to so many queries a scan of the bytes each is faster than one matrix product for all.
+FEW_QUERIES = 4
+# From so many items on the scan pays, the bytes of a smaller catalogue stay unpacked.
+LARGE_CATALOGUE = 1 << 14
+# Where at most this share is open to anybody, these items are put together first.
+NARROW = 1 / 8
+# Whether to leave AVX-512 VNNI aside where the processor has it; the answers are the same.
+PORTABLE = False
+# Sums of that many products of two bytes stay in int32.
+_MOST_DIMS = 1 << 16
 
 
 def search(
@@ -39,57 +56,8 @@ def search(
     listed: NDArray[np.bool_] | None = None,
 ) -> Lists:
     """Return what `ItemSearch(items, item_offsets, euclidean=euclidean).search(...)` returns, prepared for one call."""
-    prepared = ItemSearch(items, item_offsets, euclidean=euclidean)
+    prepared = ItemSearch(items, item_offsets, euclidean=euclidean, packs=False)
     return prepared.search(queries, k, eligible, query_offsets=query_offsets, listed=listed)
-
-
-class ItemSearch:
-    """Exact search in one catalogue, with what does not depend on the queries prepared once; safe in threads.
-
-    items float32[n_items, d], finite; item_offsets float32[n_items], added to the dots (default none). euclidean: the
-    score is −‖query − item‖ and no offsets are used. The arrays are kept, not copied, and must not change.
-    """
-
-    def __init__(
-        self,
-        items: NDArray[np.float32],
-        item_offsets: NDArray[np.float32] | None = None,
-        *,
-        euclidean: bool = False,
-    ) -> None:
-        self.items, self.item_offsets, self.euclidean = items, item_offsets, euclidean
-
-    def search(
-        self,
-        queries: NDArray[np.float32],
-        k: int,
-        eligible: Eligible,
-        *,
-        query_offsets: NDArray[np.float32] | None = None,
-        listed: NDArray[np.bool_] | None = None,
-    ) -> Lists:
-        """Return for each query its k best permitted items, best first, ties by smaller index.
-
-        - queries float32[n, d]; query_offsets float32[n] are added to every score of a query
-        - eligible: rows aligned with the queries; listed bool[n_items]: items that may appear at all (default all)
-
-        Cost: O(n · n_items · d) time in single-thread matrix products on the pool, O(threads · 2²⁰) memory.
-        """
-        items, n, n_items = self.items, queries.shape[0], self.items.shape[0]
-        k = min(k, n_items)
-        index, score = np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32)
-        plan = _Plan(queries, items, query_offsets, self.item_offsets, self.euclidean)
-        blocked = eligible.item_rule != 0
-        if listed is not None:
-            blocked = blocked | ~listed
-
-        def block(start: int, stop: int) -> None:
-            _search_block(plan, blocked, eligible, start, stop, score[start:stop], index[start:stop])
-
-        if k > 0:
-            with threads.single_blas():
-                threads.run_blocks(block, n, max(1, min(256, BLOCK_SCORES // max(n_items, 1))))
-        return Lists.from_padded(index, score)
 
 
 def pair_scores(
@@ -115,117 +83,126 @@ def pair_scores(
     return out
 
 
-class _Plan:
-    """The vectors with everything that does not depend on the block."""
+class ItemSearch:
+    """Exact search in one catalogue, with what does not depend on the queries prepared once; safe in threads.
+
+    items float32[n_items, d], finite; item_offsets float32[n_items], added to the dots (default none). euclidean: the
+    score is −‖query − item‖ and no offsets are used. The arrays are kept, not copied, and must not change.
+
+    packs: whether the first request for few queries packs a large catalogue as int8, for itself and those that
+    follow: it takes as long as some tens of them, and n_items · (d + 4) bytes, a quarter of the items'. Copies and
+    pickles leave the bytes out.
+    """
 
     def __init__(
         self,
-        queries: NDArray[np.float32],
         items: NDArray[np.float32],
-        query_offsets: NDArray[np.float32] | None,
-        item_offsets: NDArray[np.float32] | None,
-        euclidean: bool,
+        item_offsets: NDArray[np.float32] | None = None,
+        *,
+        euclidean: bool = False,
+        packs: bool = True,
     ) -> None:
-        self.queries = np.ascontiguousarray(queries, np.float32)
-        self.items = np.ascontiguousarray(items, np.float32)
-        self.query_offsets = _or_zeros(query_offsets, queries.shape[0])
-        self.item_offsets = _or_zeros(item_offsets, items.shape[0])
-        self.euclidean = euclidean
-        squared = np.einsum("if,if->i", self.items, self.items, dtype=np.float64)
-        # The nearest item has the largest q·v − ‖v‖²/2.
-        self.proposal_offsets = (-0.5 * squared).astype(np.float32) if euclidean else self.item_offsets
-        self.largest_norm = float(np.sqrt(squared.max(initial=0.0)))
-        self.largest_offset = float(np.abs(self.proposal_offsets).max(initial=0.0))
+        self.catalogue = Catalogue(items, item_offsets, euclidean)
+        self.packs = packs
+        self._packed: PackedItems | None = None
+        self._packing = threading.Lock()
 
-    def proposal_value(self, score: NDArray[np.float32], row: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return final scores in the units of the proposal (dot + item offset, or the half-squared form)."""
-        exact: NDArray[np.float64] = score.astype(np.float64)
-        if self.euclidean:
-            norm = np.einsum("rf,rf->r", self.queries[row], self.queries[row], dtype=np.float64)
-            exact = 0.5 * (norm - exact**2)
-        return exact - (0.0 if self.euclidean else self.query_offsets[row])
+    def __len__(self) -> int:
+        return self.catalogue.items.shape[0]
 
-    def error_bound(self, score: NDArray[np.float32], row: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return how far the product, its float32 sum and the rounded final score can be from exact arithmetic.
+    def __reduce__(self) -> tuple[Callable[..., ItemSearch], tuple[object, ...]]:
+        own = self.catalogue
+        return _made, (own.items, own.offsets, own.euclidean, self.packs)
 
-        γ_d ‖q‖ max‖v‖ for the dot (Higham 2002, (3.5), any order of summation), one rounding for each offset
-        and for the final score; all doubled for slack.
+    @property
+    def packed_bytes(self) -> int:
+        """Return the memory of the int8 copy; 0 as long as no request has made it."""
+        return 0 if self._packed is None else self._packed.packed.nbytes + self._packed.step.nbytes
+
+    def search(
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        eligible: Eligible,
+        *,
+        query_offsets: NDArray[np.float32] | None = None,
+        listed: NDArray[np.bool_] | None = None,
+    ) -> Lists:
+        """Return for each query its k best permitted items, best first, ties by smaller index.
+
+        - queries float32[n, d]; query_offsets float32[n] are added to every score of a query
+        - eligible: rows aligned with the queries; listed bool[n_items]: items that may appear at all (default all)
+
+        Cost: for many queries O(n · n_items · d) in single-thread matrix products on the pool, and O(threads · 2²⁰)
+        memory; for few, n passes over the bytes of the items. Where most items are forbidden to everybody, the same
+        over the others, and a copy of them.
         """
-        dim = self.queries.shape[1]
-        norm = np.sqrt(np.einsum("rf,rf->r", self.queries[row], self.queries[row], dtype=np.float64))
-        product = (dim + 2) * norm * self.largest_norm if dim else 0.0
-        final = np.abs(score.astype(np.float64))
-        rounding = final**2 + norm**2 if self.euclidean else final + np.abs(self.query_offsets[row])
-        if dim == 0 and not self.euclidean and not self.query_offsets[row].any():
-            return np.zeros(row.size)  # the proposal is the offset itself
-        return 2 * _EPS * (product + self.largest_offset + rounding)
+        k = min(k, len(self))
+        if k <= 0 or queries.shape[0] == 0:
+            return Lists.empty(queries.shape[0])
+        permitted = Permitted.of(eligible, listed)
+        if permitted.most_open() <= NARROW * len(self):
+            return self._search_narrow(queries, k, permitted, query_offsets)
+        asked, found = Queries.of(queries, query_offsets), Ranked.of(queries.shape[0], k)
+        if self.catalogue.items.shape[1] and asked.safe(self.catalogue).all():
+            self._quick_pass(asked, permitted, found)
+        for row in np.flatnonzero(found.kept < 0):
+            _rescore_everything(self.catalogue, asked, permitted, int(row), found)
+        found.index[np.arange(k) >= found.kept[:, None]] = -1
+        return Lists.from_padded(found.index, found.score)
+
+    def _quick_pass(self, asked: Queries, permitted: Permitted, found: Ranked) -> None:
+        n_items, dim = self.catalogue.items.shape
+        few = asked.norm.size <= FEW_QUERIES and n_items >= LARGE_CATALOGUE and dim < _MOST_DIMS
+        if few and self.packs:
+            by_bytes(self.catalogue, self._bytes(), asked, permitted, found, portable=PORTABLE)
+        else:
+            by_products(self.catalogue, asked, permitted, found)
+
+    def _bytes(self) -> PackedItems:
+        with self._packing:
+            if self._packed is None:
+                self._packed = PackedItems.of(self.catalogue.items)
+            return self._packed
+
+    def _search_narrow(
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        permitted: Permitted,
+        query_offsets: NDArray[np.float32] | None,
+    ) -> Lists:
+        """Search in a catalogue of the open items only; they keep their order, so ties fall the same."""
+        items = np.flatnonzero(permitted.to_all()).astype(np.int32)
+        own = self.catalogue
+        part = ItemSearch(own.items[items], own.offsets[items], euclidean=own.euclidean, packs=False)
+        found = part.search(queries, k, permitted.among(items), query_offsets=query_offsets)
+        return Lists(found.ptr, items[found.item_idx], found.score)
 
 
-def _search_block(
-    plan: _Plan,
-    blocked: NDArray[np.bool_],
-    eligible: Eligible,
-    start: int,
-    stop: int,
-    score: NDArray[np.float32],
-    index: NDArray[np.int32],
+def _made(
+    items: NDArray[np.float32], offsets: NDArray[np.float32], euclidean: bool, packs: bool
+) -> ItemSearch:
+    return ItemSearch(items, offsets, euclidean=euclidean, packs=packs)
+
+
+def _rescore_everything(
+    catalogue: Catalogue, asked: Queries, permitted: Permitted, row: int, found: Ranked
 ) -> None:
-    rows, k, n_items = np.arange(start, stop), score.shape[1], plan.items.shape[0]
-    own = eligible.rows(rows)
-    products = plan.queries[start:stop] @ plan.items.T
-    products += plan.proposal_offsets
-    width = min(k + MARGIN, n_items)
-    proposed_score = np.empty((rows.size, width), np.float32)
-    proposed = np.empty((rows.size, width), np.int32)
-    count = np.empty(rows.size, np.int64)
-    select_rows(products, blocked, own.ptr, own.item_idx, proposed_score, proposed, count)
-    kept = np.empty(rows.size, np.int64)
-    _rescore(plan, rows, proposed, count, score, index, kept)
-    for r in np.flatnonzero((count == width) & (width < n_items)):
-        if _could_hide(plan, rows[r : r + 1], score[r, k - 1 : k], proposed_score[r, width - 1]):
-            everything = _permitted(blocked, own.item_idx[own.ptr[r] : own.ptr[r + 1]])
-            size = np.array([everything.size], np.int64)
-            one = slice(r, r + 1)
-            _rescore(plan, rows[one], everything[None, :], size, score[one], index[one], kept[one])
-    index[np.arange(k) >= kept[:, None]] = -1
-
-
-def _could_hide(plan: _Plan, row: NDArray[np.intp], last: NDArray[np.float32], cut: np.float32) -> bool:
-    bound = plan.error_bound(last, row)
-    value = plan.proposal_value(last, row)
-    # With no error an item at the cut has lost the tie by its index already.
-    return bool(value[0] < cut if bound[0] == 0 else value[0] <= cut + bound[0])
-
-
-def _permitted(blocked: NDArray[np.bool_], own: NDArray[np.int32]) -> NDArray[np.int32]:
-    forbidden = blocked.copy()
-    forbidden[own] = True
-    return np.flatnonzero(~forbidden).astype(np.int32)
-
-
-def _rescore(
-    plan: _Plan,
-    rows: NDArray[np.intp],
-    proposed: NDArray[np.int32],
-    count: NDArray[np.int64],
-    score: NDArray[np.float32],
-    index: NDArray[np.int32],
-    kept: NDArray[np.int64],
-) -> None:
-    queries, query_offsets = plan.queries[rows], plan.query_offsets[rows]
+    """Rank all items open to the row by their fixed-order scores."""
+    items = permitted.of_row(row)
+    one = slice(row, row + 1)
+    # The dots of a zero vector are zero: nothing to read.
+    used = 0 if asked.norm[row] == 0 and not catalogue.euclidean else catalogue.items.shape[1]
     rescore_rows(
-        queries,
-        query_offsets,
-        plan.items,
-        plan.item_offsets,
-        plan.euclidean,
-        proposed,
-        count,
-        score,
-        index,
-        kept,
+        np.ascontiguousarray(asked.vectors[one, :used]),
+        asked.offsets[one],
+        catalogue.items[:, :used] if used == 0 else catalogue.items,
+        catalogue.offsets,
+        catalogue.euclidean,
+        items[None, :],
+        np.array([items.size], np.int64),
+        found.score[one],
+        found.index[one],
+        found.kept[one],
     )
-
-
-def _or_zeros(offsets: NDArray[np.float32] | None, n: int) -> NDArray[np.float32]:
-    return np.zeros(n, np.float32) if offsets is None else np.ascontiguousarray(offsets, np.float32)

@@ -1,0 +1,100 @@
+"""DenyCategory: items of some categories are not shown, the same to all or by what is known of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, final
+
+import numpy as np
+
+from shortlist.data.id_lists import OnUnknownId
+from shortlist.data.row_labels import RowLabels
+from shortlist.eligibility.categories import codes_of, one_choice, require_values, users_by
+from shortlist.eligibility.class_masks import ClassMasks, denied
+from shortlist.eligibility.kept_labels import fitted_names, keep, kept
+from shortlist.eligibility.label_masks import LabelMasks
+from shortlist.eligibility.label_sets import UserLabelSets
+from shortlist.eligibility.missing import Missing
+from shortlist.models.stage import Stage
+from shortlist.parameters import one_of
+from shortlist.stages import Forbidden
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from shortlist.data.dataset import Dataset
+    from shortlist.data.features import FeatureTable
+    from shortlist.data.vocabulary import Vocabulary
+    from shortlist.stages import Request
+
+
+@final
+class DenyCategory(Stage):
+    """Forbids items that have any of the denied values in the item feature `column`, categorical or tags.
+
+    - values: the denied ones, for everybody; or user_column: the user feature (categorical or tags) with each user's
+    - missing: whether items of which no value is known are allowed, or denied to those who are denied anything
+    - on_unknown: "raise" for values that no item has, which may be misspelled, or "skip" them
+
+    Of people who are not in the data, `Request.features` says the value; who has none is denied nothing.
+    """
+
+    FITTED: ClassVar[tuple[str, ...]] = (*fitted_names("item"), *fitted_names("user"))
+
+    item_labels_: list[str]
+
+    def __init__(
+        self,
+        column: str,
+        values: Sequence[str] | None = None,
+        user_column: str | None = None,
+        missing: Missing = "allow",
+        on_unknown: OnUnknownId = "raise",
+        name: str | None = None,
+    ) -> None:
+        self._set(None, name)
+        self.column = column
+        self.values, self.user_column = one_choice("DenyCategory", values, user_column)
+        self.missing: Missing = one_of("missing", missing, Missing)
+        self.on_unknown: OnUnknownId = one_of("on_unknown", on_unknown, OnUnknownId)
+
+    @property
+    def item_columns(self) -> tuple[str, ...]:
+        """Return the item features that the rule goes by."""
+        return (self.column,)
+
+    def _prepare(self, dataset: Dataset) -> None:
+        keep(self, "user", users_by(dataset, self.user_column, self.name))
+        self.prepare_items(dataset.items, dataset.item_features)
+
+    def prepare_items(self, _items: Vocabulary, table: FeatureTable | None) -> None:
+        """Derive what goes by item features from `table`, a row for each item."""
+        items = RowLabels.of_table(table, "item", self.column, self.name)
+        require_values(self.values, items.labels, self.column, self.on_unknown, self.name)
+        keep(self, "item", items)
+        self.__dict__.pop("_masks", None)
+        self.__dict__.pop("_users", None)
+
+    @cached_property
+    def _masks(self) -> LabelMasks:
+        return LabelMasks(kept(self, "item", self.column))
+
+    @cached_property
+    def _users(self) -> UserLabelSets:
+        return UserLabelSets(kept(self, "user", str(self.user_column)), self.item_labels_)
+
+    def forbids(self, request: Request) -> Forbidden:
+        """Return the items of the denied categories."""
+        if self.values is not None:
+            return Forbidden(to_all=self._of(codes_of(self.values, self.item_labels_)))
+        user_class, sets = self._users.of(request)
+        if self.missing == "allow":
+            return denied(user_class, sets, self._masks)
+        nothing = np.zeros(self._masks.tagged.size, bool)
+        masks = ClassMasks(lambda c: nothing if (codes := sets[c]) is None else self._of(codes))
+        return Forbidden(user_class=user_class, by_class=masks)
+
+    def _of(self, codes: NDArray[np.int32]) -> NDArray[np.bool_]:
+        has = self._masks.having(codes)
+        return has if self.missing == "allow" else has | ~self._masks.tagged

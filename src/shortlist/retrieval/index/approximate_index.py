@@ -1,0 +1,258 @@
+"""ApproximateIndex: a graph proposes, exact scores rank, and exact search takes over where a graph is no help."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from shortlist.parameters import generator, number, whole
+from shortlist.retrieval.index.graph import Graph
+from shortlist.retrieval.index.keyed_items import KeyedItems
+from shortlist.retrieval.index.proposals import permitted_first, rescored
+from shortlist.retrieval.index.read_write_lock import ReadWriteLock
+from shortlist.retrieval.index.recall import all_permitted, recall_of, sampled_queries
+from shortlist.retrieval.index.stored_vectors import checked_queries
+from shortlist.retrieval.index.vector_index import VectorIndex
+from shortlist.stages import Lists, offsets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from shortlist.retrieval.index.indexed_items import IndexedItems
+    from shortlist.retrieval.index.stored_vectors import IndexMeasure, Storage
+    from shortlist.stages import Eligible
+
+# Up to so many permitted items exact search is faster than any graph: measured by benchmarks/bench_index.py.
+EXACT_UP_TO = 50_000
+_EFFORTS = (32, 64, 128, 256, 512, 1024)
+_SAMPLE = 256
+# Vectors added while searches wait; then they have their turn.
+_ADDED_AT_ONCE = 256
+_BUILT_AT_ONCE = 1 << 16
+_ASKED_AT_ONCE = 256
+# A graph in which more vectors than that for each item were ever put is made anew.
+_MOST_KEYS = 2
+
+
+@final
+class ApproximateIndex(VectorIndex):
+    """An index that finds most of what is best, in a time that hardly grows with the number of items.
+
+    See `VectorIndex` for what it takes and gives. A graph (Malkov and Yashunin, Efficient and robust approximate
+    nearest neighbor search using hierarchical navigable small world graphs, TPAMI 2020) proposes; what it proposes is
+    rescored as an `ExactIndex` would. Every build measures its recall against exact search on a sample: the effort of
+    a search is the smallest, by doubling, that reaches `target_recall` on one half of the sample, and `recall_` is what
+    it then has on the other half.
+
+    - target_recall: share of the best `recall_at` items to find
+    - links: neighbours a vector has in the graph (M of the paper); effort_build: candidates for them (efConstruction)
+    - exact_up_to: where no more items than this may be found, and a mask leaves so few that a graph would have to
+      look at as many, search is exact. So it is for a query whose list would run short: lists never do while permitted
+      items exist.
+
+    `rng` in `build` is not needed: a build draws its sample from a fixed seed, and adds vectors in their order, one
+    thread at a time, so that the same vectors give the same graph.
+    """
+
+    recall_: float | None
+    effort_: int
+    _graph: Graph | None
+    _keyed: KeyedItems
+
+    def __init__(
+        self,
+        measure: IndexMeasure = "dot",
+        storage: Storage = "float32",
+        *,
+        target_recall: float = 0.95,
+        recall_at: int = 10,
+        links: int = 16,
+        effort_build: int = 128,
+        exact_up_to: int = EXACT_UP_TO,
+    ) -> None:
+        super().__init__(measure, storage)
+        self.target_recall = number("target_recall", target_recall, most=1.0)
+        self.recall_at = whole("recall_at", recall_at, least=1)
+        self.links = whole("links", links, least=2)
+        self.effort_build = whole("effort_build", effort_build, least=1)
+        self.exact_up_to = whole("exact_up_to", exact_up_to, least=0)
+        self.recall_, self.effort_ = None, _EFFORTS[0]
+        self._lock = ReadWriteLock()
+
+    def params(self) -> dict[str, Any]:
+        """Return the constructor's parameters."""
+        names = ("measure", "storage", "target_recall", "recall_at", "links", "effort_build", "exact_up_to")
+        return {name: getattr(self, name) for name in names}
+
+    def measured_recall(
+        self, queries: NDArray[np.floating] | None = None, k: int | None = None, *, rng: Any = 0
+    ) -> float:
+        """Return the share of the `k` best (default `recall_at`) that a search finds, on average over `queries`.
+
+        Without `queries`, of a sample of the vectors drawn by `rng`, each of which may not find itself. Cost: an exact
+        search for each.
+        """
+        k = self.recall_at if k is None else whole("k", k, least=1)
+        with self._at_rest() as items:
+            if queries is None:
+                sample, eligible = sampled_queries(items, _SAMPLE, generator(rng))
+            else:
+                sample = checked_queries(queries, items.vectors.dim, self.measure)
+                eligible = all_permitted(len(sample), len(items))
+            return self._recall(items, sample, eligible, k)
+
+    def _built(self, items: IndexedItems, queries: NDArray[np.float32] | None) -> None:
+        n, graph = len(items), None
+        if n > self.exact_up_to:
+            graph = Graph.of(items.vectors, self.links, self.effort_build)
+            for start in range(0, n, _BUILT_AT_ONCE):
+                graph.add(*_rows(items, np.arange(start, min(start + _BUILT_AT_ONCE, n)), start))
+        keyed = KeyedItems.of(items, np.arange(n), n)
+        with self._lock.writing():
+            self._items, self._keyed, self._graph = items, keyed, graph
+        if n:
+            self._choose_effort(items, queries)
+
+    def _changed(
+        self, items: IndexedItems, gone: NDArray[np.integer[Any]], fresh: NDArray[np.integer[Any]]
+    ) -> None:
+        old, graph = self._keyed, self._graph
+        keyed = old.changed(items, gone, fresh)
+        same_columns = (items.vectors.offsets is None) == (old.items.vectors.offsets is None)
+        if graph is None or not same_columns or keyed.n_keys > _MOST_KEYS * len(items):
+            self._built(items, None)  # also where most of the graph would be vectors that are gone
+            return
+        for start in range(0, fresh.size, _ADDED_AT_ONCE):
+            chunk = fresh[start : start + _ADDED_AT_ONCE]
+            with self._lock.writing():
+                graph.add(*_rows(items, chunk, old.n_keys + start))
+        with self._lock.writing():
+            self._items, self._keyed = items, keyed
+            graph.remove(old.key[gone])
+
+    @contextmanager
+    def _at_rest(self) -> Iterator[IndexedItems]:
+        with self._lock.reading():
+            yield self._required()
+
+    def _rank(
+        self,
+        items: IndexedItems,
+        queries: NDArray[np.float32],
+        k: int,
+        eligible: Eligible,
+        query_offsets: NDArray[np.float32],
+    ) -> Lists:
+        width = self._widths(k, eligible)
+        parts = []
+        for m in np.unique(width).tolist():
+            rows = np.flatnonzero(width == m)
+            asked = queries[rows], k, eligible.rows(rows), query_offsets[rows]
+            parts.append((rows, self._by_graph(items, m, *asked) if m else items.best(*asked)))
+        return Lists.joined(parts, len(queries))
+
+    def _widths(self, k: int, eligible: Eligible) -> NDArray[np.int64]:
+        """Return int64[n]: how many proposals each query needs, a power of 2; 0 where exact search costs less.
+
+        Of the query's own making only, so that a query has the list that it has alone. Where a share p of the items is
+        open, 1.5 / p proposals are taken for each that is needed: k, and what is forbidden to this query only.
+        """
+        n_items, own = eligible.item_rule.size, np.diff(eligible.ptr)
+        n_open = int(np.count_nonzero(eligible.item_rule == 0))
+        if self._graph is None or not n_open:
+            return np.zeros(own.size, np.int64)
+        slack = 1.5 * n_items / n_open if n_open < n_items else 1.0
+        width = 2 ** np.ceil(np.log2((k + own) * slack)).astype(np.int64)
+        dearer = n_open <= self.exact_up_to * np.maximum(width / self.effort_, 1)
+        return np.where(dearer | (width > n_items), 0, width)
+
+    def _by_graph(
+        self,
+        items: IndexedItems,
+        width: int,
+        queries: NDArray[np.float32],
+        k: int,
+        eligible: Eligible,
+        query_offsets: NDArray[np.float32],
+    ) -> Lists:
+        parts = []
+        for start in range(0, len(queries), _ASKED_AT_ONCE):
+            rows = np.arange(start, min(start + _ASKED_AT_ONCE, len(queries)))
+            own = eligible.rows(rows)
+            keys = self._graph.nearest(queries[rows], width, self.effort_)
+            proposed, count = permitted_first(self._keyed.positions(keys), own)
+            lists = rescored(items.vectors, proposed, count, queries[rows], k, query_offsets[rows])
+            parts.append((rows, lists))
+        lists = Lists.joined(parts, len(queries))
+        short = np.flatnonzero(np.diff(lists.ptr) < np.minimum(k, eligible.n_allowed()))
+        if not short.size:
+            return lists
+        full = np.setdiff1d(np.arange(len(queries)), short)
+        exact = items.best(queries[short], k, eligible.rows(short), query_offsets[short])
+        return Lists.joined([(full, _lists_at(lists, full)), (short, exact)], len(queries))
+
+    def _choose_effort(self, items: IndexedItems, queries: NDArray[np.float32] | None) -> None:
+        """Set `effort_` and `recall_`, each by its own half of a sample of queries."""
+        if queries is None:
+            sample, eligible = sampled_queries(items, 2 * _SAMPLE, np.random.default_rng(0))
+        else:
+            sample, eligible = queries, all_permitted(len(queries), len(items))
+        halves = np.arange(0, len(sample), 2), np.arange(1, len(sample), 2)
+        parts = [(sample[half], eligible.rows(half)) for half in halves if half.size]
+        with self._lock.reading():
+            for effort in _EFFORTS:
+                self.effort_ = effort
+                if self._recall(items, *parts[0], self.recall_at) >= self.target_recall:
+                    break
+            self.recall_ = self._recall(items, *parts[-1], self.recall_at)
+
+    def _recall(self, items: IndexedItems, queries: NDArray[np.float32], eligible: Eligible, k: int) -> float:
+        if self._graph is None:
+            return 1.0
+        k, none = min(k, len(items)), np.zeros(len(queries), np.float32)
+        return recall_of(
+            self._rank(items, queries, k, eligible, none), items.best(queries, k, eligible, none)
+        )
+
+    def _saved(self) -> tuple[IndexedItems, dict[str, Any], dict[str, NDArray[Any]]]:
+        with self._at_rest() as items:
+            values = {"recall": self.recall_, "effort": self.effort_, "n_keys": self._keyed.n_keys}
+            arrays: dict[str, NDArray[Any]] = {"key": self._keyed.key}
+            if self._graph is not None:
+                arrays["graph"] = self._graph.to_bytes()
+            return items, values, arrays
+
+    def _restored(
+        self, items: IndexedItems, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    ) -> None:
+        self._items, self._keyed = items, KeyedItems.of(items, arrays["key"], values["n_keys"])
+        self.recall_, self.effort_ = values["recall"], values["effort"]
+        saved = arrays.get("graph")
+        self._graph = (
+            None if saved is None else Graph.of(items.vectors, self.links, self.effort_build).filled(saved)
+        )
+
+    def _measured(self) -> str:
+        if self.recall_ is None:
+            return ""
+        how = "searched exactly" if self._graph is None else f"effort {self.effort_}"
+        return f", recall@{self.recall_at} {self.recall_:.3f} ({how})"
+
+
+def _rows(
+    items: IndexedItems, positions: NDArray[np.integer[Any]], first_key: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32] | None]:
+    """Return keys from `first_key` on, vectors and offsets of the items at `positions`."""
+    vectors = items.vectors
+    own = None if vectors.offsets is None else vectors.offsets[positions]
+    return first_key + np.arange(positions.size), vectors.decoded(positions), own
+
+
+def _lists_at(lists: Lists, rows: NDArray[np.int64]) -> Lists:
+    mine = np.isin(lists.row, rows)
+    length = np.diff(lists.ptr)[rows]
+    return Lists(offsets(length), lists.item_idx[mine], lists.score[mine])

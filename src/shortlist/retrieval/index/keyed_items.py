@@ -1,0 +1,57 @@
+"""KeyedItems: items with the keys that a graph knows them by, which never mean another vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from shortlist.retrieval.index.indexed_items import IndexedItems
+
+
+@dataclass(frozen=True, eq=False)
+class KeyedItems:
+    """Items at one moment, and which vector of a graph is whose.
+
+    - key int64[n]: of the item at each position
+    - position int32[n_keys]: of each key that was ever given, −1 where its vector is none of these items'
+    """
+
+    items: IndexedItems
+    key: NDArray[np.int64]
+    position: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, items: IndexedItems, key: NDArray[np.int64], n_keys: int) -> Self:
+        """Return `items` with their keys, all of them below `n_keys`."""
+        position = np.full(n_keys, -1, np.int32)
+        position[key] = np.arange(key.size, dtype=np.int32)
+        return cls(items, key, position)
+
+    @property
+    def n_keys(self) -> int:
+        """Return how many keys were given; the next one."""
+        return self.position.size
+
+    def changed(
+        self, items: IndexedItems, gone: NDArray[np.integer[Any]], fresh: NDArray[np.integer[Any]]
+    ) -> KeyedItems:
+        """Return `items`, which are these without those at `gone` and with new vectors, and keys, at `fresh`.
+
+        Positions that are in both are items whose vector is replaced.
+        """
+        replaced = np.intersect1d(gone, fresh)
+        kept = np.delete(self.key, np.setdiff1d(gone, replaced))
+        key = np.empty(len(items), np.int64)
+        key[: kept.size] = kept
+        key[fresh] = self.n_keys + np.arange(fresh.size)
+        return KeyedItems.of(items, key, self.n_keys + fresh.size)
+
+    def positions(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return int32 of the same shape: the position of each key, −1 for −1 and for keys that came later."""
+        known = (keys >= 0) & (keys < self.n_keys)
+        return np.where(known, self.position[np.where(known, keys, 0)], -1)

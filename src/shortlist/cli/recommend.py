@@ -65,9 +65,7 @@ def recommend(
     ] = False,
     restart: Annotated[
         bool,
-        typer.Option(
-            "--restart", help="With --all: begin anew instead of going on where a run was cut off."
-        ),
+        typer.Option("--restart", help="With --all: begin anew instead of going on where a run was cut off."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

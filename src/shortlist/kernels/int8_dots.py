@@ -79,7 +79,9 @@ def _wide_block(builder: Any, packed: Any, _query8: Any, query16: Any, groups: A
     totals = [code.alloca_once_value(builder, ir.Constant(pairs, [0] * 8)) for _ in range(4)]
     with code.for_range(builder, groups) as loop:
         here = builder.gep(packed, [builder.mul(loop.index, loop.index.type(BLOCK * GROUP))])
-        four = _vector(builder, builder.gep(query16, [builder.mul(loop.index, loop.index.type(GROUP))]), _half, GROUP)
+        four = _vector(
+            builder, builder.gep(query16, [builder.mul(loop.index, loop.index.type(GROUP))]), _half, GROUP
+        )
         repeated = builder.sext(_picked(builder, four, [0, 1, 2, 3] * 4), half)
         for quarter, total in enumerate(totals):
             part = _vector(builder, builder.gep(here, [_word(16 * quarter)]), _byte, 16)

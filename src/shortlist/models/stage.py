@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
@@ -13,7 +14,7 @@ from shortlist.errors import ArtifactError, ParameterError
 from shortlist.models.model import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from shortlist.data.dataset import Dataset
 
@@ -22,11 +23,13 @@ class Stage(ABC):
     """A source, rule, scorer or step of re-ranking made from constructor parameters, of which `model` may be one.
 
     A pipeline binds it to the data, and to the fitted model where it has one; it is not changed by that. What is
-    derived from them is set in `_prepare` and named in `FITTED`: arrays, and plain values that JSON can hold.
+    derived from them is set in `_prepare` and named in `FITTED`: arrays, and plain values that JSON can hold; or in
+    `STATES`, with its class: what has a `to_state` of its own and a `from_state`.
     A stage that is made of stages takes them one by one (`*terms`), and has them in `parts`; they are bound before it.
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ()
+    STATES: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     model: Model | None = None
     name: str
@@ -69,6 +72,7 @@ class Stage(ABC):
         arrays = {name: value for name, value in fitted.items() if isinstance(value, np.ndarray)}
         plain = {name: value for name, value in fitted.items() if name not in arrays}
         parts = {f"part.{number}": part.to_state() for number, part in enumerate(self.parts)}
+        parts |= {name: getattr(self, name).to_state() for name in self.STATES}
         return State(type(self).__name__, {"params": self.params(), "fitted": plain}, arrays, parts)
 
     @final
@@ -81,6 +85,7 @@ class Stage(ABC):
             raise ArtifactError(
                 f"a {cls.__name__} has {sorted(cls.FITTED)}, this artifact {sorted(found)}: fit again"
             )
+        found |= {name: kind.from_state(state.parts[name]) for name, kind in cls.STATES.items()}
         for name, value in found.items():
             setattr(stage, name, value)
         return stage

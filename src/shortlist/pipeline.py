@@ -17,15 +17,17 @@ from shortlist import artifacts
 from shortlist.artifacts import State
 from shortlist.data.memory import Limits, Memory
 from shortlist.data.recommendations import Recommendations, popular_reason
+from shortlist.data.session import session_of
 from shortlist.eligibility.audit import audit_of
 from shortlist.eligibility.contradictions import require_consistent
 from shortlist.eligibility.fresh_items import with_items
 from shortlist.eligibility.within_rules import within_rules
 from shortlist.errors import ArtifactError, NonFiniteError, NotFittedError, ParameterError
-from shortlist.models.answers import answer, as_ids, require_context, require_users
+from shortlist.models.answers import answer, as_ids, require_context, require_folded, require_users
 from shortlist.models.fitting import require_dataset
 from shortlist.models.model import artifact_info
 from shortlist.models.past_items import again_reason, times_chosen
+from shortlist.models.people import people_of, request_for
 from shortlist.models.stage import Stage
 from shortlist.models.vectors import UserVectors
 from shortlist.parameters import generator
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
     from shortlist.data.audit_frame import Frame
     from shortlist.data.dataset import Dataset
-    from shortlist.data.features import FeatureTable
+    from shortlist.data.features import FeatureKind, FeatureTable
     from shortlist.data.memory import Moment, OnUnknown
     from shortlist.data.vocabulary import Id, Ids
     from shortlist.models.fitting import OnEpoch
@@ -73,6 +75,7 @@ class Pipeline:
     scorer_: Any  # a `Scorer`; what else it has, a `ModelScorer` its model, is its own
     models_: tuple[Model, ...]
     memory_: Memory
+    user_kinds_: Mapping[str, FeatureKind]
     seed_: int | None
 
     def __init__(
@@ -137,6 +140,7 @@ class Pipeline:
             rules_=tuple(_bound(rule, dataset, fitted) for rule in self.rules),
             scorer_=_bound(self.scorer, dataset, fitted),
             memory_=dataset.memory,
+            user_kinds_={} if dataset.user_features is None else dict(dataset.user_features.kinds),
             seed_=int(rng) if isinstance(rng, int | np.integer) else None,
         )
         return self
@@ -178,12 +182,10 @@ class Pipeline:
 
         Raises `NonFiniteError` naming the stage whose scores are not finite.
         """
-        self._require_fitted()
-        columns = {name for model in self.models_ for name in model.context_columns}
-        require_context(context, sorted(columns), "this pipeline")
+        self._require_ready(context)
         if isinstance(users, UserVectors):
             raise ParameterError(
-                "a pipeline takes user ids; people who are folded in get lists from the model that folded them in"
+                "a pipeline takes user ids; for people who are not in the data, call recommend_for"
             )
         user_ids = as_ids(users)
         limits = Limits(exclude_seen, items, exclude, at)
@@ -193,15 +195,102 @@ class Pipeline:
             require_users(self.memory_, user_ids, request.user_idx, known)
         return self._answered(user_ids, request, known, on_unknown)
 
-    def _answered(
-        self, user_ids: Ids, request: Request, known: NDArray[np.bool_], on_unknown: OnUnknown
+    def recommend_for(
+        self,
+        events: Dataset | None = None,
+        *,
+        features: FeatureTable | None = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+        items: Iterable[Id] | None = None,
+        exclude: Iterable[Id] | None = None,
+        at: Moment | None = None,
+        context: Mapping[str, Any] | None = None,
+        on_unknown: OnUnknown = "fallback",
     ) -> Recommendations:
+        """Return at most `k` items for each of some people who are not in the data, best first, with reasons and trace.
+
+        - events: what they did; items are matched by id, and those that are not in the data are left out. All events
+          count unless `at` is given. Ids need not be new: of what the data have of them nothing is used
+        - features: what is known of them, one row a person, in columns of the data's user features; those of `events`
+          where None. The people are all users of both
+        - on_unknown: of whom the scorer has nothing to say. "fallback": the proposals of the sources in the order of
+          their turns (`Merge`) with the score 1 / turn, whose ids are then in `.in_turn`, and where no source proposes
+          anything the popular items (`.fallback`); "skip": no list; "raise": an error
+        - all else as in `recommend`
+
+        Each model folds them in where it can, by events or features (`Model.folds_in`). Sources and rules go by the
+        history, the features and these vectors. Where fold-in is exact, somebody with the events of a user of the data
+        gets the list of that user.
+        Raises `DataError` unless the values mean what they did in training, `UnknownIdError`, `ParameterError`.
+        """
+        self._require_ready(context)
+        people = people_of(events, features, self.memory_, self.user_kinds_)
+        limits = Limits(exclude_seen, items, exclude, at)
+        return self._for_people(people, k, limits, context, on_unknown)
+
+    def recommend_session(
+        self,
+        session: Iterable[Id],
+        k: int = 10,
+        *,
+        features: Mapping[str, Any] | None = None,
+        exclude_seen: bool = True,
+        items: Iterable[Id] | None = None,
+        exclude: Iterable[Id] | None = None,
+        at: Moment | None = None,
+        context: Mapping[str, Any] | None = None,
+        skip_unknown: bool = False,
+    ) -> Recommendations:
+        """Return at most `k` items for somebody of whom only a session is known, best first, with reasons and trace.
+
+        - session: items that they like, the oldest first; each counts as a positive event of now. May be empty
+        - features: what is known of them by the name of a user feature of the data, {"country": "France"}
+        - skip_unknown: leave items of the session out that are not in the data, which raise `UnknownIdError` otherwise
+
+        The one user of the answer is called "session". All else as in `recommend_for`.
+        """
+        self._require_ready(context)
+        limits = Limits(exclude_seen, items, exclude, at)
+        person = session_of(
+            session, features, self.memory_, self.user_kinds_, at=at, skip_unknown=skip_unknown
+        )
+        return self._for_people(person, k, limits, context, "fallback")
+
+    def _for_people(
+        self,
+        people: Dataset,
+        k: int,
+        limits: Limits,
+        context: Mapping[str, Any] | None,
+        on_unknown: OnUnknown,
+    ) -> Recommendations:
+        request = request_for(people, self.models_, self.memory_, k, limits, context)
+        known = self.scorer_.knows(request)
+        if on_unknown == "raise":
+            require_folded(people.users.ids, known)
+        return self._answered(people.users.ids, request, known, on_unknown, in_turn=on_unknown == "fallback")
+
+    def _answered(
+        self,
+        user_ids: Ids,
+        request: Request,
+        known: NDArray[np.bool_],
+        on_unknown: OnUnknown,
+        *,
+        in_turn: bool = False,
+    ) -> Recommendations:
+        """Return the lists; those of unknown people are, `in_turn`, what the sources propose in the order of turns."""
         parts = []
         for rows, part in within_rules(request, self.rules_):
-            candidates = self._candidates(part, known[rows])
-            best, ids = best_of(candidates, part.k), user_ids.gather(rows)
-            shown = answer(self.memory_, ids, part, best, known[rows], on_unknown, popular=self._popular())
-            parts.append((rows, replace(shown, candidates=candidates)))
+            ids, listed = user_ids.gather(rows), known[rows]
+            candidates = self._candidates(part, listed, in_turn=in_turn)
+            if in_turn:
+                listed = listed | (np.bincount(candidates.row[candidates.kept], minlength=len(part)) > 0)
+            best = best_of(candidates, part.k)
+            shown = answer(self.memory_, ids, part, best, listed, on_unknown, popular=self._popular())
+            unscored = frozenset(ids.gather(np.flatnonzero(listed & ~known[rows])).to_list())
+            parts.append((rows, replace(shown, candidates=candidates, in_turn=unscored)))
         return replace(Recommendations.joined(user_ids, parts), reason_of=partial(self._reasons, request))
 
     def _popular(self) -> Callable[[Request], Lists] | None:
@@ -213,22 +302,40 @@ class Pipeline:
     def candidates(self, request: Request) -> Candidates:
         """Return all candidates of a request (users unknown to the scorer have none): proposed, sifted and scored."""
         self._require_fitted()
-        known = (request.user_idx >= 0) & self.scorer_.knows(request)
+        known = ((request.user_idx >= 0) | bool(request.people)) & self.scorer_.knows(request)
         parts = within_rules(request, self.rules_)
         return Candidates.joined(
             [(rows, self._candidates(part, known[rows])) for rows, part in parts], len(request)
         )
 
-    def _candidates(self, request: Request, known: NDArray[np.bool_]) -> Candidates:
-        rows = np.flatnonzero(known)
-        part = request.rows(rows)
-        merged = self.merge([source.propose(part) for source in self.sources_], part)
-        silent = ~self.scorer_.can_score(part, merged)
-        merged = merged.remove(silent.astype(np.int8), (f"no score from {self.scorer_.name}",))
-        scored = replace(merged, score=_finite(self.scorer_.score(part, merged), self.scorer_.name))
+    def _candidates(self, request: Request, known: NDArray[np.bool_], *, in_turn: bool = False) -> Candidates:
+        """Return the scored candidates of known users; of the others none or, `in_turn`, the order of turns."""
+        if known.all():
+            return self._scored(request)
+        scored, others = np.flatnonzero(known), np.flatnonzero(~known)
+        parts = [(scored, self._scored(request.rows(scored)))]
+        if in_turn:
+            parts.append((others, self._in_turn(request.rows(others))))
+        return Candidates.joined(parts, len(request))
+
+    def _scored(self, request: Request) -> Candidates:
+        merged = self.merge([source.propose(request) for source in self.sources_], request)
+        merged = self._without(merged, ~self.scorer_.can_score(request, merged))
+        score = _finite(self.scorer_.score(request, merged), self.scorer_.name)
+        return self._adjusted(request, replace(merged, score=score))
+
+    def _in_turn(self, request: Request) -> Candidates:
+        merged = self.merge.in_turn([source.propose(request) for source in self.sources_], request)
+        return self._adjusted(request, self._without(merged, np.zeros(merged.score.size, bool)))
+
+    def _without(self, merged: Candidates, silent: NDArray[np.bool_]) -> Candidates:
+        """Return the candidates, those that the scorer is silent about removed."""
+        return merged.remove(silent.astype(np.int8), (f"no score from {self.scorer_.name}",))
+
+    def _adjusted(self, request: Request, scored: Candidates) -> Candidates:
         for step in self.rerank:
-            scored = replace(scored, score=_finite(step.adjust(part, scored), step.name))
-        return Candidates.joined([(rows, scored)], len(request))
+            scored = replace(scored, score=_finite(step.adjust(request, scored), step.name))
+        return scored
 
     def _reasons(self, request: Request, shown: Recommendations) -> list[str]:
         """Return a sentence for each item shown, taken from the trace: its anchor, else its best-ranking source."""
@@ -306,6 +413,7 @@ class Pipeline:
             "n_sources": len(self.sources_),
             "n_rules": len(self.rules_),
             "merge": self.merge.to_values(),
+            "user_kinds": dict(self.user_kinds_),
             "uses": uses,
             "seed": self.seed_,
         }
@@ -339,6 +447,7 @@ class Pipeline:
             pipeline.scorer,
         )
         pipeline.models_, pipeline.memory_, pipeline.seed_ = models, memory, values["seed"]
+        pipeline.user_kinds_ = values["user_kinds"]
         return pipeline
 
     def _given(self) -> dict[int, Model]:
@@ -350,6 +459,12 @@ class Pipeline:
     def _model_index(self, stage: Stage) -> int | None:
         """Return the position of the model of a stage among `models_`, None for a stage without one."""
         return next((m for m, model in enumerate(self.models_) if model is stage.model), None)
+
+    def _require_ready(self, context: Mapping[str, Any] | None) -> None:
+        """Raise `NotFittedError` before `fit`, `ParameterError` for context that no model goes by."""
+        self._require_fitted()
+        columns = {name for model in self.models_ for name in model.context_columns}
+        require_context(context, sorted(columns), "this pipeline")
 
     def _require_fitted(self) -> None:
         if not self.is_fitted:

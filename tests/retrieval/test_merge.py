@@ -144,7 +144,7 @@ def test_what_makes_no_sense_is_refused(given, words):
 
 def test_a_name_that_is_no_source_is_refused_with_the_nearest():
     sources, scorer = [sl.Popular()], sl.ModelScorer(sl.Popularity())
-    with pytest.raises(ParameterError, match=r"no source is called 'popular'\. Did you mean 'Popular'"):
+    with pytest.raises(ParameterError, match="no source is called 'popular', did you mean 'Popular'"):
         sl.Pipeline(sources, scorer, merge=Merge(5, {"popular": 2}))
     with pytest.raises(ParameterError, match="quotas of the merge: no source is called 'Nearest'"):
         sl.Pipeline(sources, scorer, merge=Merge(5, {}, {"Nearest": [1, 2]}))

@@ -118,7 +118,7 @@ def test_popular_leaves_out_what_may_not_be_shown():
         (2, 3, DISLIKE),
     ]
     lists, _ = proposed(sl.Popular(k=2), dataset_of(events, 3, 5), [0, 1, 2, -1])
-    assert lists == [[1, 2], [2], [], []]  # nobody likes 3 and 4; −1 is nobody
+    assert lists == [[1, 2], [2], [], [0, 1]]  # nobody likes 3 and 4; −1 is anybody
 
 
 def test_wrong_parameters_are_named():

@@ -16,6 +16,8 @@ from shortlist.stages import offsets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from shortlist.data.vocabulary import Vocabulary
 
 FeatureKind = Literal["numeric", "categorical", "tags", "text", "time"]
@@ -72,6 +74,20 @@ class FeatureTable:
             by_name(name).as_expr().gather(rows.set(rows < 0, None)) for name in self.kinds
         )
         return FeatureTable(pl.DataFrame([vocabulary.ids.rename(ID), *gathered.get_columns()]), self.kinds)
+
+    def with_columns(self, kinds: Mapping[str, FeatureKind]) -> FeatureTable:
+        """Return this table with a column of nulls for each of `kinds` that it does not have."""
+        absent = {name: kind for name, kind in kinds.items() if name not in self.kinds}
+        nulls = [pl.Series(name, [None] * len(self), dtype=DTYPES[kind]) for name, kind in absent.items()]
+        return FeatureTable(self.frame.with_columns(nulls), {**self.kinds, **absent})
+
+    def cells(self) -> dict[str, NDArray[np.object_]]:
+        """Return each column as object[n], as `Request.features` has them; tags are lists, null is None."""
+        found = {name: np.empty(len(self), object) for name in self.kinds}
+        for name, cells in found.items():
+            for row, value in enumerate(self.frame[name].to_list()):  # one by one: a list may be a cell
+                cells[row] = value
+        return found
 
     @property
     def title_column(self) -> str | None:

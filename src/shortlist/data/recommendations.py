@@ -34,6 +34,8 @@ class Recommendations:
     - lists: their n lists (positions of items)
     - shortfalls: user id → why fewer than k items are on the list; users with full lists are absent
     - fallback: the user ids whose list is the popular one because nothing personal is known of them
+    - in_turn: the user ids whom the scorer of a pipeline knows nothing of, so that their list is in the order in which
+      its sources took turns: the score is 1 / turn
     - reason: why an item is on a list, where nothing more is known (`reason_of`)
     - candidates: everything that was proposed (pipelines only), rows aligned with user_ids
     """
@@ -43,6 +45,7 @@ class Recommendations:
     memory: Memory
     shortfalls: Mapping[Id, str] = field(default_factory=dict)
     fallback: frozenset[Id] = frozenset()
+    in_turn: frozenset[Id] = frozenset()
     candidates: Candidates | None = None
     reason_of: Callable[[Recommendations], Sequence[Reason]] | None = None
     reason: Reason = PLAIN_REASON
@@ -59,6 +62,7 @@ class Recommendations:
             lists=Lists.joined([(rows, part.lists) for rows, part in parts], n),
             shortfalls={user: why for _, part in parts for user, why in part.shortfalls.items()},
             fallback=frozenset().union(*(part.fallback for _, part in parts)),
+            in_turn=frozenset().union(*(part.in_turn for _, part in parts)),
             candidates=Candidates.joined(candidates, n) if candidates else None,
         )
 

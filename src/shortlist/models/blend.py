@@ -13,7 +13,8 @@ from shortlist.models.blend_weights import Search, weights_by_validation
 from shortlist.models.blended_lists import Voice, blended_lists, weighted_sum
 from shortlist.models.fold_in import at_known_items
 from shortlist.models.model import Model
-from shortlist.models.vectors import UserVectors
+from shortlist.models.newcomers import can_place
+from shortlist.models.vectors import FoldsPeopleIn, UserVectors, said
 from shortlist.parameters import number, whole
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from shortlist.data.dataset import Dataset
     from shortlist.models.fitting import Fitting
+    from shortlist.models.vectors import Said
     from shortlist.stages import Lists, Request
 
 
@@ -73,6 +75,13 @@ class Blend(Model):
         """Return the columns of context that any of the models goes by."""
         return tuple(sorted({name for model in self.models_.values() for name in model.context_columns}))
 
+    @property
+    def folds_in(self) -> tuple[Said, ...]:
+        """Return by what any model with a weight above 0 places people."""
+        heard = [model for name, model in self.models_.items() if self.weights_[name] > 0]
+        found = {name for model in heard for name in model.folds_in}
+        return said(events="events" in found, features="features" in found)
+
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
         # Drawn first, so that the models are the same whether the weights are given or found.
         seeds = fitting.rng.integers(2**63, size=len(self.models) + 1).tolist()
@@ -102,11 +111,14 @@ class Blend(Model):
         folds in, and what the models raise.
         """
         self._require_fitted()
-        able = {name: getattr(model, "fold_in_users", None) for name, model in self.models_.items()}
-        parts = {name: fold_in(events) for name, fold_in in able.items() if fold_in is not None}
+        parts = {
+            name: model.fold_in_users(events)
+            for name, model in self.models_.items()
+            if isinstance(model, FoldsPeopleIn) and can_place(model.folds_in, events)
+        }
         heard = [part.known for name, part in parts.items() if self.weights_[name] > 0]
         if not heard:
-            raise ParameterError(f"none of the models of {self!r} can fold people in")
+            raise ParameterError(f"none of the models of {self!r} can fold people in by what is given")
         log = at_known_items(events, self.memory_)
         nothing = np.zeros((log.n_users, 0), np.float32)
         known = np.any(heard, axis=0)

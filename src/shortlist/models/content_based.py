@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from shortlist.data.vocabulary import Id, Ids
     from shortlist.models.fitting import Fitting
     from shortlist.models.score_rows import RowsOf
+    from shortlist.models.vectors import Said
     from shortlist.stages import Lists
 
 ContentMeasure = Literal["cosine", "dot"]
@@ -126,6 +127,11 @@ class ContentBased(Model):
         self.mean_shrinkage = number("mean_shrinkage", mean_shrinkage)
         self.tastes = _names("tastes", tastes)
         self.taste_weight = number("taste_weight", taste_weight, above_zero=True)
+
+    @property
+    def folds_in(self) -> tuple[Said, ...]:
+        """Return by what people are placed: their events, and the tastes that they state."""
+        return ("events", "features") if self.tastes else ("events",)
 
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
         table, log = dataset.item_features, dataset.interactions

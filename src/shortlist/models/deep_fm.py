@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from shortlist.data.vocabulary import Id, Vocabulary
     from shortlist.models.deep_fm_examples import Objective
     from shortlist.models.fitting import Fitting
+    from shortlist.models.vectors import Said
     from shortlist.stages import Lists, Request
 
     Floats = NDArray[np.float32]
@@ -159,6 +160,11 @@ class DeepFM(Model):
     def context_columns(self) -> tuple[str, ...]:
         """Return the context columns that it was fitted with."""
         return tuple(self.encoder.context.kinds) if self.is_fitted else tuple(self.context or ())
+
+    @property
+    def folds_in(self) -> tuple[Said, ...]:
+        """Return by what people are placed: features, where any were learned; there is no embedding of a new id."""
+        return ("features",) if self.encoder.users.width else ()
 
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
         require_torch(type(self).__name__)

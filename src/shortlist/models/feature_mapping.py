@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
     from shortlist.models.fitting import Fitting
+    from shortlist.models.vectors import Said
 
     Floats = NDArray[np.float32]
 
@@ -108,6 +109,13 @@ class FeatureMapping(DotProduct, Model):
     def model_(self) -> Model:
         """Return the fitted model whose vectors these are."""
         return next(iter(self.models_.values()))
+
+    @property
+    def folds_in(self) -> tuple[Said, ...]:
+        """Return by what people are placed: events by the model within, and the features that are mapped."""
+        if "events" not in self.model_.folds_in:
+            return ()
+        return ("events",) if self.user_encoding_ is None else ("events", "features")
 
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
         # Before the model, whose fit may take long.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
@@ -30,7 +31,7 @@ from shortlist.errors import (
 from shortlist.models.answers import answer, as_ids, require_context, require_folded, require_users
 from shortlist.models.exact_search import search
 from shortlist.models.fitting import Epoch, Fitting, require_dataset, require_start
-from shortlist.models.vectors import UserVectors, unit_rows
+from shortlist.models.vectors import FoldsPeopleIn, UserVectors, unit_rows
 from shortlist.parameters import generator, one_of, whole
 from shortlist.stages import Eligible, Lists
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from shortlist.data.memory import Moment, OnUnknown
     from shortlist.data.vocabulary import Id, Ids
     from shortlist.models.fitting import OnEpoch
+    from shortlist.models.vectors import Said
     from shortlist.stages import Request
 
 Measure = Literal["cosine", "dot", "euclidean"]
@@ -89,6 +91,11 @@ class Model(ABC):
     def own_measure(self) -> str:
         """Return what `similar_items` goes by unless a measure is named."""
         return "cosine"
+
+    @property
+    def folds_in(self) -> tuple[Said, ...]:
+        """Return by what the fitted model's `fold_in_users` places people: any of it is enough; empty: it cannot."""
+        return ("events",) if isinstance(self, FoldsPeopleIn) else ()
 
     # What a subclass writes.
 
@@ -224,6 +231,9 @@ class Model(ABC):
     def rank(self, request: Request) -> Lists:
         """Return the k best items for each user of the request; an empty list for an unknown user."""
         self._require_fitted()
+        people = self.people_of(request)
+        if people is not None:
+            return self.rank_folded(people, replace(request, people={}))
         known = np.flatnonzero(self.knows(request.user_idx))
         if known.size == len(request):
             return self._rank(request)
@@ -235,6 +245,17 @@ class Model(ABC):
         self._require_fitted()
         rows = np.flatnonzero(users.known)
         return self._rank_vectors(users.take(rows), request.rows(rows)).scatter(rows, len(request))
+
+    @final
+    def people_of(self, request: Request) -> UserVectors | None:
+        """Return the people of the request as this model folded them in, None for users of the data."""
+        return request.people.get(self.space) if request.people else None
+
+    @final
+    def knows_of(self, request: Request) -> NDArray[np.bool_]:
+        """Return bool[n]: whether the model has something to say about each user, or person folded in."""
+        people = self.people_of(request)
+        return self.knows(request.user_idx) if people is None else people.known
 
     @final
     def knows(self, user_idx: NDArray[np.int32]) -> NDArray[np.bool_]:

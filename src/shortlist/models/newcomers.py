@@ -13,9 +13,12 @@ from shortlist.errors import ParameterError
 from shortlist.models.fold_in import moved_to_items, require_same_meaning
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
     from shortlist.data.memory import Memory
+    from shortlist.models.vectors import Said
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,12 @@ def new_users(events: Dataset | None, features: FeatureTable | None, memory: Mem
     ids = Vocabulary.of(events.users.ids, features.frame["id"])
     user_idx = ids.index_of(events.users.ids)[log.user_idx]
     return Newcomers(ids, replace(log, user_idx=user_idx, n_users=len(ids)), features.align(ids))
+
+
+def can_place(folds_in: Sequence[Said], people: Dataset) -> bool:
+    """Return whether a model that places people by any of `folds_in` can place any of the users of `people`."""
+    by_events, by_features = len(people.interactions) > 0, people.user_features is not None
+    return ("events" in folds_in and by_events) or ("features" in folds_in and by_features)
 
 
 def new_items(events: Dataset | None, features: FeatureTable | None, memory: Memory) -> Newcomers:

@@ -31,11 +31,14 @@ def scores_by_request(
     """Return float32[m]: the score of each pair (row of the request, item), the same bits as on the model's lists.
 
     0 for people whom the model does not know and for items that it does not list. `people` are those of the request
-    where they are folded in. What the model remembers of its users answers where it is what the request has of them;
-    else lists do that hold the pairs and nothing else, the one way that goes by any history.
+    where they are folded in, unless the request holds them itself. What the model remembers of its users answers where
+    it is what the request has of them; else lists do that hold the pairs and nothing else, the one way that goes by any
+    history.
     Cost: that of `score_pairs`, or of a list for each person.
     """
     out = np.zeros(row.size, np.float32)
+    people = model.people_of(request) if people is None else people
+    request = replace(request, people={})
     known = model.knows(request.user_idx) if people is None else people.known
     spoken = known[row] & model.listed_items_[item_idx]
     remembered = _remembered(model, request, people)[row]

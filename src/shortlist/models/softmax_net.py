@@ -22,7 +22,7 @@ from shortlist.models.newcomers import new_users
 from shortlist.models.positive_matrix import positive_matrix
 from shortlist.models.score_rows import positive_items
 from shortlist.models.torch_extra import require_torch
-from shortlist.models.vectors import DotProduct, UserVectors, rank_by_vectors, unit_rows
+from shortlist.models.vectors import DotProduct, UserVectors, rank_by_vectors, said, unit_rows
 from shortlist.models.warm_start import rows_at
 from shortlist.parameters import number, one_of, whole
 from shortlist.stages import History, offsets
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
     from shortlist.models.fitting import Fitting
+    from shortlist.models.vectors import Said
     from shortlist.stages import Lists, Request
 
     Arrays = dict[str, NDArray[np.float32]]
@@ -189,6 +190,11 @@ class SoftmaxNet(DotProduct, Model):
             raise ParameterError("patience waits for a better validation loss: set validation_share too")
         self.init_std = number("init_std", init_std, above_zero=True)
         self.device = device_name(device)
+
+    @property
+    def folds_in(self) -> tuple[Said, ...]:
+        """Return by what people are placed: what the net looks at besides ids."""
+        return said(events=self.history, features=self.user_encoding_ is not None)
 
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
         require_torch("SoftmaxNet")

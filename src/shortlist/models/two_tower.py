@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from shortlist.data.feedback import Feedback
     from shortlist.data.vocabulary import Id, Vocabulary
     from shortlist.models.fitting import Fitting, OnEpoch
+    from shortlist.models.vectors import Said
 
 # What a model that starts from another must share with it, for the weights to mean the same.
 SHARED_WITH_START = ("layers", "id_dim", "user_ids", "item_ids", "user_features", "item_features", "encode")
@@ -203,6 +204,11 @@ class TwoTower(DotProduct, Model):
         return pairs.user.to_flat().size + pairs.item.to_flat().size
 
     # On a dataset.
+
+    @property
+    def folds_in(self) -> tuple[Said, ...]:
+        """Return by what people are placed: features, where the tower takes any."""
+        return () if self.user_encoding_ is None else ("features",)
 
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
         require_torch(type(self).__name__)

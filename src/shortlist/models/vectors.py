@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shortlist.data.dataset import Dataset
     from shortlist.data.vocabulary import Ids
     from shortlist.stages import History, Lists, Request
 
@@ -43,6 +44,28 @@ class UserVectors:
         vectors, offsets = self.vectors[rows], self.offsets[rows]
         history, parts = self.history.take(rows), {name: part.take(rows) for name, part in self.parts.items()}
         return UserVectors(vectors, offsets, known, ids, history, self.space, parts)
+
+
+# What is known of people who are not in the data, by which a model may place them.
+Said = Literal["events", "features"]
+_ORDER: tuple[Said, ...] = ("events", "features")
+
+
+def said(*, events: bool, features: bool) -> tuple[Said, ...]:
+    """Return the names of those that hold.
+
+    >>> said(events=True, features=False)
+    ('events',)
+    """
+    return tuple(name for name, holds in zip(_ORDER, (events, features), strict=True) if holds)
+
+
+@runtime_checkable
+class FoldsPeopleIn(Protocol):
+    """A model that has something to say about people who are not in the data."""
+
+    def fold_in_users(self, events: Dataset) -> UserVectors:
+        """Return the users of `events` in the model's space, by their events and the user features that it holds."""
 
 
 @runtime_checkable

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from shortlist.data.interactions import Interactions
     from shortlist.data.vocabulary import Vocabulary
     from shortlist.models.fitting import Fitting
+    from shortlist.models.vectors import Said
 
 
 Solver = Literal["exact", "cg", "gravity", "sgd"]
@@ -176,6 +177,11 @@ class WALS(DotProduct, Model):
     @property
     def _weighting(self) -> Weighting:
         return Weighting(self.alpha, self.item_weight_exponent, self.user_weight_exponent, self.pair_weights)
+
+    @property
+    def folds_in(self) -> tuple[Said, ...]:
+        """Return by what people are placed: events, and features where they were factorised."""
+        return ("events",) if self.user_encoding_ is None else ("events", "features")
 
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
         blocks, groups_of = self._blocks(dataset), self._groups(dataset)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
 from shortlist import threads
+from shortlist.data.columns import nearest
 from shortlist.errors import ParameterError
 from shortlist.kernels.turns import take_turns
 from shortlist.parameters import number, whole
 from shortlist.stages import Candidates, offsets, reasons_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -73,8 +73,8 @@ class Merge:
             for name in named:
                 if name not in sources:
                     raise ParameterError(
-                        f"{parameter} of the merge: no source is called {name!r}.{_nearest(name, sources)} "
-                        f"There are {', '.join(sources)}"
+                        f"{parameter} of the merge: no source is called {name!r}{nearest(name, sources)}; "
+                        f"there are {', '.join(sources)}"
                     )
 
     def __call__(self, proposals: Sequence[Candidates], request: Request) -> Candidates:
@@ -192,9 +192,3 @@ def _quota(name: str, given: object) -> tuple[int, int]:
         raise ParameterError(f"quotas[{name!r}] must be two whole numbers, [least, most], got {given!r}")
     least = whole(f"the first of quotas[{name!r}]", given[0], least=0)
     return least, whole(f"the second of quotas[{name!r}], the most,", given[1], least=least)
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    spelling = {one.lower(): one for one in known}
-    near = get_close_matches(name.lower(), spelling, n=1)
-    return f" Did you mean {spelling[near[0]]!r}?" if near else ""

@@ -37,7 +37,7 @@ class Popular(Stage):
 
     def propose(self, request: Request) -> Candidates:
         """Return the proposals, most popular first."""
-        return Candidates.from_lists(self.model.rank(replace(request, k=self.k)), self.name)
+        return Candidates.from_lists(self.model.most_popular(replace(request, k=self.k)), self.name)
 
     def explain(self, n_liked: int) -> str:
         """Return why a person is shown such an item."""

@@ -32,8 +32,8 @@ class ModelScorer(Stage):
         """Nothing to derive."""
 
     def knows(self, request: Request) -> NDArray[np.bool_]:
-        """Return bool[n]: whether the model has something to say about each user."""
-        return self.model.knows(request.user_idx)
+        """Return bool[n]: whether the model has something to say about each user, or person folded in."""
+        return self.model.knows_of(request)
 
     def can_score(self, request: Request, candidates: Candidates) -> NDArray[np.bool_]:
         """Return bool[m]: whether the model knows the user and lists the item."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, final
 
@@ -34,8 +35,8 @@ _SAMPLE = 256
 _ADDED_AT_ONCE = 256
 _BUILT_AT_ONCE = 1 << 16
 _ASKED_AT_ONCE = 256
-# A graph in which more vectors than that for each item were ever put is made anew.
-_MOST_KEYS = 2
+# A graph that holds more vectors than that for each item, those of items that are gone, is made anew.
+_MOST_VECTORS = 2
 
 
 @final
@@ -50,12 +51,13 @@ class ApproximateIndex(VectorIndex):
 
     - target_recall: share of the best `recall_at` items to find
     - links: neighbours a vector has in the graph (M of the paper); effort_build: candidates for them (efConstruction)
-    - exact_up_to: where no more items than this may be found, and a mask leaves so few that a graph would have to
-      look at as many, search is exact. So it is for a query whose list would run short: lists never do while permitted
-      items exist.
+    - exact_up_to: where no more items than this may be found, and where a mask leaves so few that a graph would take as
+      long, search is exact. So it is for a query whose list would run short: lists never do while permitted items
+      exist. An index of no more items has no graph.
+    - build_threads: with one thread the same vectors always give the same graph; with more they need not
 
-    `rng` in `build` is not needed: a build draws its sample from a fixed seed, and adds vectors in their order, one
-    thread at a time, so that the same vectors give the same graph.
+    Vectors of items that are removed or replaced stay in the graph, unseen, until they are the larger part of it: then
+    it is made anew, as it is by the first change of an index that has none.
     """
 
     recall_: float | None
@@ -73,6 +75,7 @@ class ApproximateIndex(VectorIndex):
         links: int = 16,
         effort_build: int = 128,
         exact_up_to: int = EXACT_UP_TO,
+        build_threads: int = 1,
     ) -> None:
         super().__init__(measure, storage)
         self.target_recall = number("target_recall", target_recall, most=1.0)
@@ -80,13 +83,13 @@ class ApproximateIndex(VectorIndex):
         self.links = whole("links", links, least=2)
         self.effort_build = whole("effort_build", effort_build, least=1)
         self.exact_up_to = whole("exact_up_to", exact_up_to, least=0)
+        self.build_threads = whole("build_threads", build_threads, least=1)
         self.recall_, self.effort_ = None, _EFFORTS[0]
         self._lock = ReadWriteLock()
 
     def params(self) -> dict[str, Any]:
         """Return the constructor's parameters."""
-        names = ("measure", "storage", "target_recall", "recall_at", "links", "effort_build", "exact_up_to")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def measured_recall(
         self, queries: NDArray[np.floating] | None = None, k: int | None = None, *, rng: Any = 0
@@ -110,10 +113,10 @@ class ApproximateIndex(VectorIndex):
         if n > self.exact_up_to:
             graph = Graph.of(items.vectors, self.links, self.effort_build)
             for start in range(0, n, _BUILT_AT_ONCE):
-                graph.add(*_rows(items, np.arange(start, min(start + _BUILT_AT_ONCE, n)), start))
-        keyed = KeyedItems.of(items, np.arange(n), n)
+                rows = np.arange(start, min(start + _BUILT_AT_ONCE, n))
+                graph.add(*_rows(items, rows), self.build_threads)
         with self._lock.writing():
-            self._items, self._keyed, self._graph = items, keyed, graph
+            self._items, self._keyed, self._graph = items, KeyedItems.of(items, np.arange(n), n), graph
         if n:
             self._choose_effort(items, queries)
 
@@ -121,18 +124,17 @@ class ApproximateIndex(VectorIndex):
         self, items: IndexedItems, gone: NDArray[np.integer[Any]], fresh: NDArray[np.integer[Any]]
     ) -> None:
         old, graph = self._keyed, self._graph
-        keyed = old.changed(items, gone, fresh)
         same_columns = (items.vectors.offsets is None) == (old.items.vectors.offsets is None)
-        if graph is None or not same_columns or keyed.n_keys > _MOST_KEYS * len(items):
+        if graph is None or not same_columns or len(graph) + fresh.size > _MOST_VECTORS * len(items):
             self._built(items, None)  # also where most of the graph would be vectors that are gone
             return
+        keyed = old.changed(items, gone, fresh, len(graph))
         for start in range(0, fresh.size, _ADDED_AT_ONCE):
-            chunk = fresh[start : start + _ADDED_AT_ONCE]
+            rows = _rows(items, fresh[start : start + _ADDED_AT_ONCE])
             with self._lock.writing():
-                graph.add(*_rows(items, chunk, old.n_keys + start))
+                graph.add(*rows, n_threads=1)
         with self._lock.writing():
             self._items, self._keyed = items, keyed
-            graph.remove(old.key[gone])
 
     @contextmanager
     def _at_rest(self) -> Iterator[IndexedItems]:
@@ -158,17 +160,19 @@ class ApproximateIndex(VectorIndex):
     def _widths(self, k: int, eligible: Eligible) -> NDArray[np.int64]:
         """Return int64[n]: how many proposals each query needs, a power of 2; 0 where exact search costs less.
 
-        Of the query's own making only, so that a query has the list that it has alone. Where a share p of the items is
-        open, 1.5 / p proposals are taken for each that is needed: k, and what is forbidden to this query only.
+        Of what this query may find alone, so that it has the list that it would have without the others. Where a
+        share p of the vectors is open, 1.5 / p proposals are taken for each that is needed: k, and what is forbidden
+        to this query only.
         """
-        n_items, own = eligible.item_rule.size, np.diff(eligible.ptr)
+        own = np.diff(eligible.ptr)
         n_open = int(np.count_nonzero(eligible.item_rule == 0))
         if self._graph is None or not n_open:
             return np.zeros(own.size, np.int64)
-        slack = 1.5 * n_items / n_open if n_open < n_items else 1.0
+        n_vectors = len(self._graph)
+        slack = 1.5 * n_vectors / n_open if n_open < n_vectors else 1.0
         width = 2 ** np.ceil(np.log2((k + own) * slack)).astype(np.int64)
         dearer = n_open <= self.exact_up_to * np.maximum(width / self.effort_, 1)
-        return np.where(dearer | (width > n_items), 0, width)
+        return np.where(dearer | (width > n_vectors), 0, width)
 
     def _by_graph(
         self,
@@ -220,7 +224,7 @@ class ApproximateIndex(VectorIndex):
 
     def _saved(self) -> tuple[IndexedItems, dict[str, Any], dict[str, NDArray[Any]]]:
         with self._at_rest() as items:
-            values = {"recall": self.recall_, "effort": self.effort_, "n_keys": self._keyed.n_keys}
+            values = {"recall": self.recall_, "effort": self.effort_}
             arrays: dict[str, NDArray[Any]] = {"key": self._keyed.key}
             if self._graph is not None:
                 arrays["graph"] = self._graph.to_bytes()
@@ -229,12 +233,12 @@ class ApproximateIndex(VectorIndex):
     def _restored(
         self, items: IndexedItems, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     ) -> None:
-        self._items, self._keyed = items, KeyedItems.of(items, arrays["key"], values["n_keys"])
+        self._items = items
         self.recall_, self.effort_ = values["recall"], values["effort"]
         saved = arrays.get("graph")
-        self._graph = (
-            None if saved is None else Graph.of(items.vectors, self.links, self.effort_build).filled(saved)
-        )
+        self._graph = None if saved is None else Graph.from_bytes(saved, items.vectors)
+        n_vectors = len(items) if self._graph is None else len(self._graph)
+        self._keyed = KeyedItems.of(items, arrays["key"], n_vectors)
 
     def _measured(self) -> str:
         if self.recall_ is None:
@@ -244,12 +248,11 @@ class ApproximateIndex(VectorIndex):
 
 
 def _rows(
-    items: IndexedItems, positions: NDArray[np.integer[Any]], first_key: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32] | None]:
-    """Return keys from `first_key` on, vectors and offsets of the items at `positions`."""
+    items: IndexedItems, positions: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Return vectors and offsets of the items at `positions`."""
     vectors = items.vectors
-    own = None if vectors.offsets is None else vectors.offsets[positions]
-    return first_key + np.arange(positions.size), vectors.decoded(positions), own
+    return vectors.decoded(positions), None if vectors.offsets is None else vectors.offsets[positions]
 
 
 def _lists_at(lists: Lists, rows: NDArray[np.int64]) -> Lists:

@@ -1,83 +1,94 @@
-"""Graph: the library that proposes neighbours, behind the few calls that an index needs of it."""
+"""Graph: the library that proposes neighbours (faiss), behind the few calls that an index needs of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
+import faiss
 import numpy as np
-from usearch.index import Index
 
 from shortlist import threads
 from shortlist.errors import ArtifactError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from shortlist.retrieval.index.stored_vectors import StoredVectors
 
-_SCALARS = {"float32": "f32", "half": "f16", "int8": "f16"}
-
 
 class Graph:
-    """A navigable graph of vectors by keys (usearch).
+    """A navigable graph of vectors; a vector's key says how many were added before it.
 
-    Offsets are one more component, against a 1 in the query. Several threads may search at once; who adds or removes
-    is alone.
+    Offsets are one more component, against a 1 in the query. Vectors cannot be taken out: whoever asks leaves out what
+    is no longer wanted. Several threads may search at once; who adds must be alone.
     """
 
-    def __init__(self, index: Index, has_offsets: bool) -> None:
+    def __init__(self, index: Any, has_offsets: bool, mapped: NDArray[np.uint8] | None = None) -> None:
         self._index = index
         self._has_offsets = has_offsets
+        self._mapped = mapped
 
     @classmethod
-    def of(cls, vectors: StoredVectors, links: int, effort_build: int) -> Self:
-        """Return a graph without vectors for such as `vectors`."""
+    def of(cls, vectors: StoredVectors, links: int, effort_build: int) -> Graph:
+        """Return a graph without vectors for such as `vectors`: in single precision, in half where they are coded."""
         has_offsets = vectors.offsets is not None
-        index = Index(
-            ndim=vectors.dim + has_offsets,
-            metric="l2sq" if vectors.measure == "euclidean" else "ip",
-            dtype=_SCALARS[vectors.storage],
-            connectivity=links,
-            expansion_add=effort_build,
-        )
+        dim = vectors.dim + has_offsets
+        metric = faiss.METRIC_L2 if vectors.measure == "euclidean" else faiss.METRIC_INNER_PRODUCT
+        if vectors.storage == "float32":
+            index = faiss.IndexHNSWFlat(dim, links, metric)
+        else:
+            index = faiss.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_fp16, links, metric)
+            index.is_trained = True  # halves need no training
+        index.hnsw.efConstruction = effort_build
         return cls(index, has_offsets)
 
-    def filled(self, saved: NDArray[np.uint8]) -> Self:
-        """Return this graph with what `to_bytes` gave. Raises `ArtifactError` for anything else."""
+    @classmethod
+    def from_bytes(cls, saved: NDArray[np.uint8], vectors: StoredVectors) -> Graph:
+        """Return the graph that `to_bytes` gave, reading where `saved` lies. Raises `ArtifactError` for another one."""
         try:
-            self._index.load(saved.tobytes())
-        except (RuntimeError, ValueError) as error:
+            index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(saved), saved.size))
+        except RuntimeError as error:
             raise ArtifactError(f"the graph of the index cannot be read ({error}); build it again") from error
-        return self
+        graph = cls(index, vectors.offsets is not None, saved)
+        if index.d != vectors.dim + graph._has_offsets:
+            raise ArtifactError(f"the graph of the index is of dimension {index.d}; build it again")
+        return graph
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
 
     def add(
-        self, keys: NDArray[np.int64], vectors: NDArray[np.float32], offsets: NDArray[np.float32] | None
+        self,
+        vectors: NDArray[np.float32],
+        offsets: NDArray[np.float32] | None,
+        n_threads: int,
     ) -> None:
-        """Add vectors under keys that were never used."""
-        self._index.add(keys, self._columns(vectors, offsets), threads=1)
-
-    def remove(self, keys: NDArray[np.int64]) -> None:
-        """Remove the vectors of these keys."""
-        if keys.size:
-            self._index.remove(keys)
+        """Add vectors float32[n, dim], whose keys are the next ones; on one thread always to the same graph."""
+        if self._mapped is not None:  # what lies in a file cannot grow
+            self._index, self._mapped = faiss.deserialize_index(self._mapped), None
+        with _omp_threads(n_threads):
+            self._index.add(self._columns(vectors, offsets))
 
     def nearest(self, queries: NDArray[np.float32], n: int, effort: int) -> NDArray[np.int64]:
-        """Return int64[q, n]: the keys of about the n nearest of each query, in no order, −1 where there are fewer."""
+        """Return int64[q, n]: the keys of about the n nearest of each query, −1 where there are fewer."""
         asked = self._columns(queries, np.ones(len(queries), np.float32))
         keys = np.full((len(asked), n), -1, np.int64)
-        self._index.expansion_search = effort
+        how = faiss.SearchParametersHNSW(efSearch=max(effort, n))
 
         def block(start: int, stop: int) -> None:
-            found = self._index.search(asked[start:stop], n, threads=1)
-            one = np.atleast_2d(found.keys).astype(np.int64)
-            keys[start:stop, : one.shape[1]] = one
+            with _omp_threads(1):
+                keys[start:stop] = self._index.search(asked[start:stop], n, params=how)[1]
 
         threads.run_blocks(block, len(asked))
         return keys
 
     def to_bytes(self) -> NDArray[np.uint8]:
         """Return the graph as uint8."""
-        return np.frombuffer(self._index.save(), np.uint8)
+        saved: NDArray[np.uint8] = faiss.serialize_index(self._index)
+        return saved
 
     def _columns(
         self, vectors: NDArray[np.float32], offsets: NDArray[np.float32] | None
@@ -85,3 +96,14 @@ class Graph:
         if not self._has_offsets or offsets is None:
             return np.ascontiguousarray(vectors)
         return np.ascontiguousarray(np.column_stack([vectors, offsets]), np.float32)
+
+
+@contextmanager
+def _omp_threads(n: int) -> Iterator[None]:
+    """Return a context in which faiss, called from this thread, uses `n` threads: it has a pool of its own."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(n)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)

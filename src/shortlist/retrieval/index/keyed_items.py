@@ -18,7 +18,7 @@ class KeyedItems:
     """Items at one moment, and which vector of a graph is whose.
 
     - key int64[n]: of the item at each position
-    - position int32[n_keys]: of each key that was ever given, −1 where its vector is none of these items'
+    - position int32[n_keys]: of each key up to then, −1 where its vector is none of these items'
     """
 
     items: IndexedItems
@@ -27,31 +27,31 @@ class KeyedItems:
 
     @classmethod
     def of(cls, items: IndexedItems, key: NDArray[np.int64], n_keys: int) -> Self:
-        """Return `items` with their keys, all of them below `n_keys`."""
+        """Return `items` with their keys, all below `n_keys`."""
         position = np.full(n_keys, -1, np.int32)
         position[key] = np.arange(key.size, dtype=np.int32)
         return cls(items, key, position)
 
-    @property
-    def n_keys(self) -> int:
-        """Return how many keys were given; the next one."""
-        return self.position.size
-
     def changed(
-        self, items: IndexedItems, gone: NDArray[np.integer[Any]], fresh: NDArray[np.integer[Any]]
+        self,
+        items: IndexedItems,
+        gone: NDArray[np.integer[Any]],
+        fresh: NDArray[np.integer[Any]],
+        first_key: int,
     ) -> KeyedItems:
-        """Return `items`, which are these without those at `gone` and with new vectors, and keys, at `fresh`.
+        """Return `items`, which are these without those at `gone` and with new vectors at `fresh`.
 
-        Positions that are in both are items whose vector is replaced.
+        The keys of the new vectors go up from `first_key`. Positions that are in both are items whose vector is
+        replaced.
         """
         replaced = np.intersect1d(gone, fresh)
         kept = np.delete(self.key, np.setdiff1d(gone, replaced))
         key = np.empty(len(items), np.int64)
         key[: kept.size] = kept
-        key[fresh] = self.n_keys + np.arange(fresh.size)
-        return KeyedItems.of(items, key, self.n_keys + fresh.size)
+        key[fresh] = first_key + np.arange(fresh.size)
+        return KeyedItems.of(items, key, first_key + fresh.size)
 
     def positions(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return int32 of the same shape: the position of each key, −1 for −1 and for keys that came later."""
-        known = (keys >= 0) & (keys < self.n_keys)
+        known = (keys >= 0) & (keys < self.position.size)
         return np.where(known, self.position[np.where(known, keys, 0)], -1)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from shortlist.data.feature_arrays import NEVER, times
+from shortlist.data.first_events import first_events
 from shortlist.models.stage import Stage
 from shortlist.parameters import number
 from shortlist.reranking.score_spread import spread_of
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from shortlist.stages import Candidates, Request
 
 _DAY = 86_400_000_000
-UNKNOWN = np.iinfo(np.int64).max
 
 
 class Freshness(Stage):
@@ -50,14 +51,18 @@ class Freshness(Stage):
         self.column = column
 
     def _prepare(self, dataset: Dataset) -> None:
-        self.since_ = first_seen(dataset, self.column, self.name)
+        self.since_ = (
+            first_events(dataset, self.name)
+            if self.column is None
+            else times(dataset.item_features, "item", self.column, self.name)
+        )
 
     def adjust(self, request: Request, candidates: Candidates) -> NDArray[np.float32]:
         """Return the new scores float32[m]; as they were where the request has no time."""
         if request.now is None:
             return candidates.score
         since = self.since_[candidates.item_idx]
-        age = np.maximum(request.now - np.where(since == UNKNOWN, 0, since), 0) / _DAY
-        share = np.where(since == UNKNOWN, 0.0, np.exp2(-age / self.half_life_days))
+        age = np.maximum(request.now - np.where(since == NEVER, 0, since), 0) / _DAY
+        share = np.where(since == NEVER, 0.0, np.exp2(-age / self.half_life_days))
         added = self.weight * spread_of(candidates)[candidates.row] * share
         return (candidates.score + added).astype(np.float32)

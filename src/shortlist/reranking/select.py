@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -31,20 +31,6 @@ KINDS: tuple[type[Stage], ...] = (MMR, DPP, Calibration, Exposure)
 _NO_VECTORS = Similar(np.zeros((0, 1), np.float32), 1.0)
 _NO_GROUPS = Mix(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0))
 _SUM_SLACK = 1e-9
-
-
-@dataclass(frozen=True, eq=False)
-class Selection:
-    """The lists that were chosen, and what each item was chosen for.
-
-    - lists: best first; `score` is the scorer's, which need not fall along the list
-    - parts float64[m, 5]: the parts of the value of each item at its place, in the order of `PARTS`
-    - pinned bool[m]: the item stands there because it is pinned
-    """
-
-    lists: Lists
-    parts: NDArray[np.float64]
-    pinned: NDArray[np.bool_]
 
 
 class Select(Stage):
@@ -113,18 +99,22 @@ class Select(Stage):
         self.pin_item_ = dataset.items.require([item for item, _ in self.pins], "pinned item")
         self.pin_place_ = np.array([place for _, place in self.pins], np.int64)
 
-    def select(self, request: Request, candidates: Candidates) -> Selection:
-        """Return the chosen lists of all users of the request."""
+    def select(self, request: Request, candidates: Candidates) -> tuple[Lists, Candidates]:
+        """Return the chosen lists of all users, and the candidates with what each was chosen for.
+
+        The score on a list is the scorer's, and need not fall along it.
+        """
         chosen = [self._row(request, candidates, row) for row in range(len(request))]
         at = np.concatenate([np.zeros(0, np.int64), *(picked for picked, _, _ in chosen)])
-        lists = Lists(
-            offsets(np.array([picked.size for picked, _, _ in chosen], np.int64)),
-            candidates.item_idx[at],
-            candidates.score[at],
-        )
-        parts = np.concatenate([np.zeros((0, len(PARTS))), *(part for _, part, _ in chosen)])
-        pinned = np.concatenate([np.zeros(0, bool), *(is_pinned for _, _, is_pinned in chosen)])
-        return Selection(lists, parts, pinned)
+        ptr = offsets(np.array([picked.size for picked, _, _ in chosen], np.int64))
+        value = np.full((candidates.item_idx.size, len(PARTS)), np.nan, np.float32)
+        value[at] = np.concatenate([np.zeros((0, len(PARTS))), *(parts for _, parts, _ in chosen)])
+        pinned = np.zeros(candidates.item_idx.size, bool)
+        pinned[at] = np.concatenate([np.zeros(0, bool), *(is_pinned for _, _, is_pinned in chosen)])
+        lists = Lists(ptr, candidates.item_idx[at], candidates.score[at])
+        used = self.weight > 0
+        terms = tuple(name for name, is_used in zip(PARTS, used, strict=True) if is_used)
+        return lists, replace(candidates, terms=terms, term_value=value[:, used], pinned=pinned)
 
     def pool_of(self, candidates: Candidates, row: int) -> NDArray[np.int64]:
         """Return the positions of the candidates of a user that are looked at, in the order of their items."""

@@ -51,6 +51,11 @@ class MMR(Stage):
         self.weight = number("weight", weight, most=1.0)
         self.on = on
 
+    @property
+    def asks_for_model(self) -> bool:
+        """Return whether nothing else says what items are compared by."""
+        return self.on is None
+
     def _prepare(self, dataset: Dataset) -> None:
         self.label_ptr_, self.label_code_ = _labels(self, dataset, self.on)
 
@@ -92,6 +97,11 @@ class DPP(Stage):
         self.weight = number("weight", weight, most=1.0)
         self.on = on
         self.epsilon = number("epsilon", epsilon, above_zero=True, most=1.0)
+
+    @property
+    def asks_for_model(self) -> bool:
+        """Return whether nothing else says what items are compared by."""
+        return self.on is None
 
     def _prepare(self, dataset: Dataset) -> None:
         self.label_ptr_, self.label_code_ = _labels(self, dataset, self.on)

@@ -37,9 +37,18 @@ MODELS = {
     "WALS": "shortlist.models.wals:WALS",
 }
 SOURCES = {
+    "Again": "shortlist.retrieval.again:Again",
+    "BoughtTogether": "shortlist.retrieval.bought_together:BoughtTogether",
+    "Fresh": "shortlist.retrieval.fresh:Fresh",
     "Nearest": "shortlist.retrieval.nearest:Nearest",
+    "NextItem": "shortlist.retrieval.next_item:NextItem",
     "Popular": "shortlist.retrieval.popular:Popular",
+    "PrecomputedLists": "shortlist.retrieval.precomputed_lists:PrecomputedLists",
     "RelatedToRecent": "shortlist.retrieval.related:RelatedToRecent",
+    "TopInGroup": "shortlist.retrieval.top_in_group:TopInGroup",
+    "TopInSegment": "shortlist.retrieval.top_in_segment:TopInSegment",
+    "TopInUserGroup": "shortlist.retrieval.top_in_user_group:TopInUserGroup",
+    "Trending": "shortlist.retrieval.trending:Trending",
 }
 RULES = {
     "AgeLimit": "shortlist.eligibility.age_limit:AgeLimit",

@@ -106,11 +106,11 @@ def test_a_reader_that_is_overtaken_starts_again(tmp_path, monkeypatch):
     save(place, 1)
     read_array, overtaken = container._read_array, []
 
-    def slow(where, entry):
+    def slow(where, entry, mapped):
         if len(overtaken) < 3:
             overtaken.append(entry)
             save(place, 1 + len(overtaken))
-        return read_array(where, entry)
+        return read_array(where, entry, mapped)
 
     monkeypatch.setattr(container, "_read_array", slow)
     assert number_of(place) == 4
@@ -122,10 +122,10 @@ def test_a_reader_that_is_always_overtaken_gives_up(tmp_path, monkeypatch):
     save(place, 0)
     read_array, count = container._read_array, []
 
-    def slow(where, entry):
+    def slow(where, entry, mapped):
         count.append(1)
         save(place, len(count))
-        return read_array(where, entry)
+        return read_array(where, entry, mapped)
 
     monkeypatch.setattr(container, "_read_array", slow)
     monkeypatch.setattr(container, "_RETRIES", 5)

@@ -145,6 +145,24 @@ def test_fallback_refuses_an_id_of_another_kind(shop: Shop, run: Run) -> None:
     assert "'ann' cannot be a user: the user ids of this data are integers" in result.stderr
 
 
+def test_a_session_gets_the_list_of_the_library(shop: Shop, run: Run) -> None:
+    document = json.loads(run("recommend", shop.saved, "--session", "3, 5", "-k", "4", "--json").stdout)
+    expected = sl.load(shop.saved).recommend_session([3, 5], 4)
+    assert [item["item_id"] for item in document["items"]] == expected.frame["item_id"].to_list()
+    assert "in_turn" not in document
+    nobody = run("recommend", shop.saved, "--session", "", "-k", "2")
+    assert "the sources took turns, and the score is 1 / turn" in " ".join(nobody.stdout.split())
+
+
+def test_a_session_needs_a_pipeline(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "likes.csv").write_text("user,item\n1,b\n1,c\n2,b\n2,d\n")
+    (tmp_path / "c.toml").write_text('[data]\ninteractions = "likes.csv"\n[models.m]\ntype = "Popularity"\n')
+    assert run("fit", str(tmp_path / "c.toml"), "--out", str(tmp_path / "m")).exit_code == 0
+    result = run("recommend", str(tmp_path / "m"), "--session", "b")
+    assert result.exit_code == 2
+    assert "this is a single Popularity" in " ".join(result.stderr.split())
+
+
 def test_an_unknown_item_gives_those_with_such_a_title(shop: Shop, run: Run) -> None:
     result = run("recommend", shop.saved, "--user", "7", "--exclude", "item 12")
     assert result.exit_code == 2
@@ -159,6 +177,12 @@ def test_an_unknown_item_gives_those_with_such_a_title(shop: Shop, run: Run) -> 
         (("--user", "7", "-k", "many"), "-k"),
         ((), "for whom?"),
         (("--all",), "--out FILE.parquet"),
+        (("--session", "3", "--user", "7"), "in place of --user and --all"),
+        (("--session", "3", "--on-unknown", "skip"), "a session always gets a list"),
+        (("--session", "3", "--feature", "country"), "write NAME=VALUE"),
+        (("--feature", "a=1", "--feature", "a=2"), "--feature gives 'a' twice"),
+        (("--feature", "country=France"), "the users in the data have no 'country'; there are: none"),
+        (("--session", "3,9999"), "there is no item '9999'"),
         (("--all", "--user", "7", "--out", "x.parquet"), "not both"),
         (("--user", "7", "--out", "x.parquet"), "--out is the file of --all"),
         (("--all", "--out", "x.parquet", "--explain"), "--explain"),

@@ -15,6 +15,7 @@ from shortlist.cli.fit import fit
 from shortlist.cli.init import init
 from shortlist.cli.recommend import recommend
 from shortlist.cli.similar import similar
+from shortlist.cli.sweep import sweep
 from shortlist.cli.tune import tune
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, check, init, fit, recommend, similar, evaluate, tune, compare):
+for command in (demo, check, init, fit, recommend, similar, evaluate, tune, compare, sweep):
     app.command()(command)
 
 

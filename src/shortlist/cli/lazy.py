@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from shortlist.data import discovery, import_report, labels, read, reject_file, sql
     from shortlist.experiments import baseline, charts, demo, evaluate
     from shortlist.experiments.comparing import agreement, compare
+    from shortlist.experiments.sweep import outcome as sweep_outcome
+    from shortlist.experiments.sweep import sizes as sweep_sizes
+    from shortlist.experiments.sweep import sweep
     from shortlist.experiments.tuning import tune, tuning
 
 __all__ = [
@@ -37,6 +40,9 @@ __all__ = [
     "reject_file",
     "rewriting",
     "sql",
+    "sweep",
+    "sweep_outcome",
+    "sweep_sizes",
     "template",
     "tune",
     "tuning",
@@ -63,6 +69,9 @@ _HOME = {
     "reject_file": "shortlist.data.reject_file",
     "rewriting": "shortlist.config.rewriting",
     "sql": "shortlist.data.sql",
+    "sweep": "shortlist.experiments.sweep.sweep",
+    "sweep_outcome": "shortlist.experiments.sweep.outcome",
+    "sweep_sizes": "shortlist.experiments.sweep.sizes",
     "template": "shortlist.config.template",
     "tune": "shortlist.experiments.tuning.tune",
     "tuning": "shortlist.experiments.tuning.tuning",

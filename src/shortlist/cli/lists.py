@@ -68,6 +68,8 @@ def _user_values(
         "fallback": fallback,
         "shortfall": shown.shortfalls.get(user),
     }
+    if user in shown.in_turn:
+        values["in_turn"] = True
     values["items"] = [_item_values(row, proposed.get(row["item_id"]), names, maker) for row in rows]
     if explain and trace:
         values["candidates"] = _candidate_counts(trace, names)
@@ -140,6 +142,10 @@ def _remarks(values: dict[str, Any]) -> list[str]:
     remarks = []
     if values["fallback"]:
         remarks.append("Nothing is known of this user: these are the most popular items.")
+    if values.get("in_turn"):
+        remarks.append(
+            "The scorer knows nothing of this user: the sources took turns, and the score is 1 / turn."
+        )
     if values["shortfall"]:
         remarks.append(f"{len(values['items'])} of {values['k']} items: {values['shortfall']}.")
     if "candidates" in values:

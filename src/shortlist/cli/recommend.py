@@ -8,6 +8,7 @@ import typer
 from shortlist.cli import lazy, screen
 from shortlist.cli.ids import split_lists, typed_items, typed_users
 from shortlist.cli.lists import ShownLists
+from shortlist.cli.session import for_session
 from shortlist.cli.work import working
 from shortlist.errors import ParameterError
 
@@ -22,6 +23,20 @@ IDS_HELP = "ids separated by commas, or @FILE with one id a line; may be repeate
 def recommend(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="What `fit` or `demo` saved.")],
     user: Annotated[list[str] | None, typer.Option(metavar="ID", help="A user; may be repeated.")] = None,
+    session: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="IDS",
+            help=f"In place of a user: items that somebody likes who is not in the data, the oldest first; {IDS_HELP}",
+        ),
+    ] = None,
+    feature: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="What is known of such a person, by a user feature of the data: country=France; may be repeated.",
+        ),
+    ] = None,
     everybody: Annotated[
         bool, typer.Option("--all", help="All users of the data, into the file --out.")
     ] = False,
@@ -69,8 +84,10 @@ def recommend(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Recommend items to one user, several, or all."""
-    _require_consistent(user, out, everybody=everybody, explain=explain)
+    """Recommend items to one user, several, all, or somebody who is not in the data."""
+    stranger = session is not None or feature is not None
+    _require_one_kind(user, everybody=everybody, stranger=stranger)
+    _require_consistent(out, on_unknown, everybody=everybody, explain=explain, stranger=stranger)
     _require_for_all(everybody, {"--reasons": reasons, "--restart": restart})
     with working(f"loading {directory}") as work:
         recommender = lazy.registry.load(directory)
@@ -82,9 +99,13 @@ def recommend(
             for name, texts in (("items", items), ("exclude", exclude))
             if texts is not None
         }
-        if out is None:
+        if stranger:
+            result: ShownLists | Written = for_session(
+                session or [], feature or [], recommender, k, limits, explain=explain
+            )
+        elif out is None:
             limits["on_unknown"] = on_unknown or "raise"
-            result: ShownLists | Written = _for_users(user or [], recommender, k, limits, explain=explain)
+            result = _for_users(user or [], recommender, k, limits, explain=explain)
         else:
             limits["on_unknown"] = on_unknown or "skip"
             result = lazy.batch.write_lists(
@@ -127,11 +148,20 @@ def _number_or_text(value: str) -> float | str:
         return value
 
 
-def _require_consistent(user: list[str] | None, out: Path | None, *, everybody: bool, explain: bool) -> None:
-    if not user and not everybody:
-        raise ParameterError("for whom? Give --user ID, or --all --out FILE.parquet")
+def _require_one_kind(user: list[str] | None, *, everybody: bool, stranger: bool) -> None:
+    if not user and not everybody and not stranger:
+        raise ParameterError("for whom? Give --user ID, --session IDS, or --all --out FILE.parquet")
     if user and everybody:
         raise ParameterError("give --user or --all, not both")
+    if stranger and (user or everybody):
+        raise ParameterError("--session and --feature are in place of --user and --all: give one of them")
+
+
+def _require_consistent(
+    out: Path | None, on_unknown: str | None, *, everybody: bool, explain: bool, stranger: bool
+) -> None:
+    if stranger and on_unknown is not None:
+        raise ParameterError("--on-unknown is for --user and --all: a session always gets a list")
     if everybody and out is None:
         raise ParameterError("--all writes a file: give --out FILE.parquet")
     if out is not None and not everybody:

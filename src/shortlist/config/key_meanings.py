@@ -118,6 +118,7 @@ NEAREST_KEYS = {
     "model": "whose best items are proposed",
     "k": "how many are proposed",
     "name": "in traces, where two sources are of one type",
+    "index": "exact or approximate; by the size of the catalogue when it is left out",
 }
 RELATED_KEYS = {
     "model": "whose item vectors are compared",

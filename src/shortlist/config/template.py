@@ -294,7 +294,7 @@ def _source_table(
     *,
     is_active: bool = True,
 ) -> CommentedTable:
-    shown = {"name": cls.__name__, "measure": "cosine"}
+    shown = {"name": cls.__name__, "measure": "cosine", "index": "exact"}
     return CommentedTable(
         "[[sources]]", cls, keys, values, shown, {"type": (cls.__name__, meaning)}, about, is_active
     )

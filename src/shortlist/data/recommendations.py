@@ -110,11 +110,11 @@ class Recommendations:
     def trace(self, user_id: Id) -> pl.DataFrame:
         """Return one row a candidate of the user: what proposed it, what removed it, its score and final rank.
 
-        Columns: item_id, title (where known), for each source its rank and score (null where it did not propose
-        the item), because_of (the item of the user's history that led to it), removed_by (null: kept),
-        score (null where none was computed), rank (null where it is not on the list). Ordered by rank,
-        then the other kept ones by score, then the removed ones. Only pipelines have candidates; the trace of a single
-        model is its list.
+        Columns: item_id, title (where known), for each source its rank and score (null where it did not propose the
+        item) and, of a source that says it of each proposal, its reason, because_of (the item of the user's history
+        that led to it), removed_by (null: kept), score (null where none was computed), rank (null where it is not on
+        the list). Ordered by rank, then the other kept ones by score, then the removed ones. Only pipelines have
+        candidates; the trace of a single model is its list.
         """
         row = self.row_of(user_id)
         if self.candidates is None:
@@ -163,6 +163,9 @@ def _trace_frame(shown: Recommendations, candidates: Candidates, row: int) -> pl
         rank = candidates.source_rank[part, s]
         columns.append(_masked(f"{source}_rank", rank, rank > 0))
         columns.append(_masked(f"{source}_score", candidates.source_score[part, s], rank > 0))
+        if candidates.source_reason is not None and (candidates.source_reason[:, s] >= 0).any():
+            said = [candidates.reason_of(at, s) for at in range(part.start, part.stop)]
+            columns.append(pl.Series(f"{source}_reason", said, dtype=pl.String))
     anchor = candidates.anchor[part]
     because = [memory.title_of(a) if a >= 0 else None for a in anchor.tolist()]
     columns.append(pl.Series("because_of", because, dtype=pl.String))

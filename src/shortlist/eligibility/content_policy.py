@@ -138,7 +138,8 @@ def plain_word(word: str) -> str:
 
 
 def _texts(name: str, words: Sequence[str]) -> list[str]:
-    if isinstance(words, str) or not all(isinstance(word, str) and word.strip() for word in words):
+    given: Sequence[object] = words
+    if isinstance(words, str) or not all(isinstance(word, str) and word.strip() for word in given):
         raise ParameterError(f"ContentPolicy: {name} must be a list of texts, got {words!r}")
     return list(words)
 

@@ -52,10 +52,9 @@ def with_items(
 def _require_used(rules: Sequence[EligibilityRule], table: FeatureTable) -> None:
     used = sorted({column for rule in rules if isinstance(rule, ItemRule) for column in rule.item_columns})
     if not any(column in table.kinds for column in used):
-        there = list(table.kinds)
         raise DataError(
-            f"no rule goes by any of these columns: {', '.join(there) or 'none'}"
-            f"{nearest(used[0], there) if used else ''}; the rules go by {', '.join(used) or 'no item features'}"
+            f"no rule goes by any of these columns: {', '.join(table.kinds) or 'none'}; "
+            f"the rules go by {', '.join(used) or 'no item features'}"
         )
 
 

@@ -79,22 +79,64 @@ def _shrink(
     return left, floor
 
 
-@fast_kernel
-def _any_reaches(row: NDArray[np.float32], start: int, floor: np.float32) -> bool:
-    hit = False
-    for j in range(CHUNK):
-        hit |= row[start + j] >= floor
-    return hit
+# The tests take slices and count from 0: with an index that may be negative LLVM does not vectorise them.
 
 
 @fast_kernel
-def _any_sum_reaches(
-    row: NDArray[np.float32], start: int, offsets: NDArray[np.float32], first: int, floor: np.float32
-) -> bool:
-    hit = False
+def _any_reaches(chunk: NDArray[np.float32], floor: np.float32) -> bool:
+    hit = np.int32(0)
     for j in range(CHUNK):
-        hit |= row[start + j] + offsets[first + j] >= floor
-    return hit
+        hit |= np.int32(chunk[j] >= floor)
+    return hit != 0
+
+
+@fast_kernel
+def _add(scores: NDArray[np.float32], offsets: NDArray[np.float32]) -> None:
+    for j in range(scores.size):
+        scores[j] += offsets[j]
+
+
+@kernel
+def _enter(
+    chunk: NDArray[np.float32],
+    first: int,
+    floor: np.float32,
+    rule: NDArray[np.int8],
+    listed: NDArray[np.bool_],
+    own: NDArray[np.int32],
+    seen: int,
+    score: NDArray[np.float32],
+    index: NDArray[np.int32],
+    size: int,
+) -> tuple[int, int]:
+    """Add the permitted items of a chunk that reach the floor; return how many there are and the place in `own`."""
+    for c in range(chunk.size):
+        if chunk[c] < floor:
+            continue
+        j = first + c
+        if rule[j] != 0 or (listed.size > 0 and not listed[j]):
+            continue
+        while seen < own.size and own[seen] < j:
+            seen += 1
+        if seen < own.size and own[seen] == j:
+            continue
+        score[size], index[size] = chunk[c], j
+        size += 1
+    return size, seen
+
+
+@fast_kernel
+def _bound_above(
+    dots: NDArray[np.int32],
+    shift: np.int32,
+    unit: np.float32,
+    radius: np.float32,
+    slack: np.float32,
+    step: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    for j in range(step.size):
+        out[j] = step[j] * (np.float32(dots[j] - shift) * unit + radius) + slack
 
 
 @kernel
@@ -120,58 +162,23 @@ def collect_rows(
     offsets float32[n_items], or float32[0] for none; own_at int64[n]: where in `own` each row stands (begin with
     ptr[:-1], for blocks in ascending order). Cost: one pass over S, and little more for what enters.
     """
-    plain, capacity = offsets.size == 0, score.shape[2]
+    capacity = score.shape[2]
     for r in range(S.shape[0]):
         row, best, at, n = S[r], score[r, part], index[r, part], size[r, part]
-        limit, seen = floor[r, part], own_at[r]
+        limit, seen, theirs = floor[r, part], own_at[r] - ptr[r], own[ptr[r] : ptr[r + 1]]
+        if offsets.size > 0:
+            _add(row, offsets[first : first + row.size])
         for start in range(0, row.size if n >= 0 else 0, CHUNK):
-            stop = min(start + CHUNK, row.size)
-            if stop == start + CHUNK:
-                if plain:
-                    hit = _any_reaches(row, start, limit)
-                else:
-                    hit = _any_sum_reaches(row, start, offsets, first + start, limit)
-                if not hit:
-                    continue
-            for c in range(start, stop):
-                j = first + c
-                value = row[c] if plain else row[c] + offsets[j]
-                if value < limit or rule[j] != 0 or (listed.size > 0 and not listed[j]):
-                    continue
-                while seen < ptr[r + 1] and own[seen] < j:
-                    seen += 1
-                if seen < ptr[r + 1] and own[seen] == j:
-                    continue
-                best[n], at[n] = value, j
-                n += 1
+            chunk = row[start : start + CHUNK]
+            if chunk.size == CHUNK and not _any_reaches(chunk, limit):
+                continue
+            n, seen = _enter(chunk, first + start, limit, rule, listed, theirs, seen, best, at, n)
             if n > capacity - CHUNK:
                 n, limit = _shrink(best, best, at, n, k, np.float32(2.0) * slack[r], limit)
                 if n > capacity - CHUNK:
                     n = -1
                     break
-        size[r, part], floor[r, part], own_at[r] = n, limit, seen
-
-
-@fast_kernel
-def _any_upper_reaches(
-    dots: NDArray[np.int32],
-    shift: np.int32,
-    unit: np.float32,
-    radius: np.float32,
-    step: NDArray[np.float32],
-    offsets: NDArray[np.float32],
-    first: int,
-    floor: np.float32,
-) -> bool:
-    hit = False
-    if offsets.size == 0:
-        for j in range(CHUNK):
-            hit |= step[first + j] * (np.float32(dots[j] - shift) * unit + radius) >= floor
-    else:
-        for j in range(CHUNK):
-            upper = step[first + j] * (np.float32(dots[j] - shift) * unit + radius) + offsets[first + j]
-            hit |= upper >= floor
-    return hit
+        size[r, part], floor[r, part], own_at[r] = n, limit, seen + ptr[r]
 
 
 @kernel
@@ -204,7 +211,7 @@ def scan_packed(
     floor float32[1] is shared by all parts: each takes what the others have raised it to, and any value that was ever
     written there is a true floor, whoever wrote last.
     """
-    dots = np.empty(CHUNK, np.int32)
+    dots, most = np.empty(CHUNK, np.int32), np.empty(CHUNK, np.float32)
     words = query8.size * 64
     shift = np.int32(0)
     for f in range(query16.size):
@@ -218,22 +225,15 @@ def scan_packed(
                 portable_block_dots(packed, (first // 16 + b) * words, query8, query16, dots, b * 16)
             else:
                 block_dots(packed, (first // 16 + b) * words, query8, query16, dots, b * 16)
-        if last == first + CHUNK and not _any_upper_reaches(
-            dots, shift, unit, radius, step, offsets, first, limit - slack
-        ):
+        _bound_above(dots, shift, unit, radius, slack, step[first:last], most)
+        if offsets.size > 0:
+            _add(most, offsets[first:last])
+        if last == first + CHUNK and not _any_reaches(most, limit):
             continue
-        for j in range(first, last):
-            middle = np.float32(dots[j - first] - shift) * unit
-            offset = np.float32(0.0) if offsets.size == 0 else offsets[j]
-            most = step[j] * (middle + radius) + offset + slack
-            if most < limit or rule[j] != 0 or (listed.size > 0 and not listed[j]):
-                continue
-            while seen < own.size and own[seen] < j:
-                seen += 1
-            if seen < own.size and own[seen] == j:
-                continue
-            low[n], up[n], at[n] = step[j] * (middle - radius) + offset - slack, most, j
-            n += 1
+        before = n
+        n, seen = _enter(most[: last - first], first, limit, rule, listed, own, seen, up, at, n)
+        for p in range(before, n):
+            low[p] = up[p] - np.float32(2.0) * (step[at[p]] * radius + slack)
         if n > capacity - CHUNK:
             n, limit = _shrink(low, up, at, n, k, np.float32(0.0), limit)
             if n > capacity - CHUNK:

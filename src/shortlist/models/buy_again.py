@@ -68,6 +68,11 @@ class BuyAgain(Model):
         self.known_users_ = np.bincount(past.row, minlength=log.n_users) > 0
         self.known_items_ = self.listed_items_ = chosen > 0
 
+    def best_again(self, request: Request) -> Lists:
+        """Return the request's k permitted items of each person's past, for people who are not in the data too."""
+        self._require_fitted()
+        return self._rank(request)
+
     def _rank(self, request: Request) -> Lists:
         past, score = self._scored(request.history)
         allowed = np.flatnonzero(request.eligible.rule_of(past.row, past.item_idx) == 0)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from shortlist.data.vocabulary import Id
     from shortlist.models.fitting import Fitting
     from shortlist.models.k_means import Vectors
-    from shortlist.stages import History
+    from shortlist.models.vectors import Said
+    from shortlist.stages import History, Request
 
 Of = Literal["users", "items"]
 On = Literal["events", "features"]
@@ -115,6 +116,11 @@ class KMeansSegments(DotProduct, Model):
         self.n_init = whole("n_init", n_init, least=1)
         self.n_iterations = whole("n_iterations", n_iterations, least=1)
         self.shrinkage = number("shrinkage", shrinkage)
+
+    @property
+    def folds_in(self) -> tuple[Said, ...]:
+        """Return by what people are placed: what the segments are of."""
+        return ("features",) if self.of == "users" and self.on == "features" else ("events",)
 
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
         likes = _likes(dataset)
@@ -231,6 +237,22 @@ class KMeansSegments(DotProduct, Model):
         found: NDArray[np.int32] = self.segments_[vocabulary.require(ids, self.of.removesuffix("s"))]
         return found
 
+    def segment_of_request(self, request: Request) -> NDArray[np.int32]:
+        """Return int32[n]: the segment of each of the request's users, −1 without one; where of="items" the likeliest.
+
+        Who is not in the data (user_idx −1) is where their folded-in vector is, `request.people`, else where their
+        history leads (which on="features" does not).
+        """
+        self._require_fitted()
+        known = request.user_idx >= 0
+        vectors = np.zeros((known.size, self.n_segments), np.float32)
+        vectors[known] = self.user_factors_[request.user_idx[known]]
+        if self.space in request.people:
+            vectors[~known] = request.people[self.space].vectors[~known]
+        elif self.of == "items" or self.on == "events":
+            vectors[~known] = self._by_likes(request.history.take(np.flatnonzero(~known)))
+        return np.where(_not_zero(vectors), vectors.argmax(axis=1), NOWHERE).astype(np.int32)
+
     def popular(
         self, segment: int, k: int = 10, *, by: Literal["share", "lift"] = "share"
     ) -> list[SegmentItem]:
@@ -244,9 +266,9 @@ class KMeansSegments(DotProduct, Model):
         one_of("by", by, Literal["share", "lift"])
         if whole("segment", segment, least=0) >= self.n_segments:
             raise ParameterError(f"segment={segment}: there are {self.n_segments}, numbered from 0")
-        n_likes, size = self._liked[:, segment], int(self.segment_sizes_[segment])
+        n_likes, size = self.n_likes[:, segment], int(self.segment_sizes_[segment])
         share = n_likes / max(size, 1)
-        expected = size * self._liked.sum(axis=1) / max(int(self.segment_sizes_.sum()), 1)
+        expected = size * self.n_likes.sum(axis=1) / max(int(self.segment_sizes_.sum()), 1)
         lift = (n_likes + self.shrinkage) / np.maximum(expected + self.shrinkage, 1e-300)
         value = share if by == "share" else lift
         order = np.argsort(-np.where(n_likes > 0, value, -1.0), kind="stable")[: whole("k", k, least=0)]
@@ -263,7 +285,8 @@ class KMeansSegments(DotProduct, Model):
         ]
 
     @cached_property
-    def _liked(self) -> NDArray[np.int64]:
+    def n_likes(self) -> NDArray[np.int64]:
+        """Return int64[n_items, n_segments]: the likes of each item by people of a segment, or in its own segment."""
         likes = positive_items(self.memory_.history, len(self.memory_.items))
         return _likes_by_segment(likes, self.segments_, self.of, self.n_segments)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -38,6 +39,13 @@ class PastItems(NamedTuple):
         own, wanted = self.row * stride + self.item_idx, row.astype(np.int64) * stride + item_idx
         at = np.minimum(np.searchsorted(own, wanted), own.size - 1)
         return np.where(own[at] == wanted, at, -1)
+
+
+def not_after(history: History, now: int | None) -> History:
+    """Return `history` with events later than `now` (of people whom the data does not know) moved to it."""
+    if now is None or history.timestamp is None or not np.any(history.timestamp > now):
+        return history
+    return replace(history, timestamp=np.minimum(history.timestamp, now))
 
 
 def past_items(history: History, half_life_days: float | None = None, now: int | None = None) -> PastItems:

@@ -41,10 +41,10 @@ def scores_by_request(
     request = replace(request, people={})
     known = model.knows(request.user_idx) if people is None else people.known
     spoken = known[row] & model.listed_items_[item_idx]
-    remembered = _remembered(model, request, people)[row]
-    plain = np.flatnonzero(spoken & remembered)
+    kept = remembered(model, request, people)[row]
+    plain = np.flatnonzero(spoken & kept)
     out[plain] = model.score_pairs(request.user_idx[row[plain]], item_idx[plain])
-    others = np.flatnonzero(spoken & ~remembered)
+    others = np.flatnonzero(spoken & ~kept)
     out[others] = _by_lists(model, request, row[others], item_idx[others], people)
     return out
 
@@ -63,7 +63,7 @@ def lists_of(
     return model.rank(part) if people is None else model.rank_folded(people.take(rows), part)
 
 
-def _remembered(model: Model, request: Request, people: UserVectors | None) -> NDArray[np.bool_]:
+def remembered(model: Model, request: Request, people: UserVectors | None) -> NDArray[np.bool_]:
     """Return bool[n]: of whom `score_pairs` says what the request would."""
     if people is not None or (request.context is not None and model.context_columns):
         return np.zeros(len(request), bool)

@@ -12,6 +12,7 @@ import polars as pl
 
 from shortlist.experiments.charts import page, require_drawable, save_chart
 from shortlist.experiments.comparing import figures, report, tables
+from shortlist.experiments.markup import STYLE
 from shortlist.output_file import require_writable, write_atomically
 from shortlist.threads import num_threads
 
@@ -205,7 +206,7 @@ class Comparison:
 
     def to_html(self) -> str:
         """Return the report as one HTML document that loads nothing. Raises `MissingExtraError` without Altair."""
-        return page(report.title(self), report.body(self), style=report.STYLE).decode()
+        return page(report.title(self), report.body(self), style=STYLE).decode()
 
     def save_html(self, file: str | Path) -> Path:
         """Write the report to `file` and return its path. Raises what `to_html` raises, `ParameterError`, `OSError`."""

@@ -8,37 +8,13 @@ from typing import TYPE_CHECKING
 
 from shortlist.data.split import describe_order
 from shortlist.experiments import protocols, segments
-from shortlist.experiments.charts import svg
 from shortlist.experiments.comparing import figures, tables
+from shortlist.experiments.markup import figure_markup, list_markup, pairs_markup, table_markup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from shortlist.experiments.charts import Chart
     from shortlist.experiments.comparing.comparison import Comparison
-    from shortlist.experiments.comparing.tables import Table
-
-STYLE = """\
-h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .5rem; }
-h2 { font-size: 1.25rem; margin: 2.2rem 0 .6rem; padding-top: .8rem; border-top: 1px solid var(--line); }
-h3 { font-size: 1.05rem; margin: 1.4rem 0 .4rem; }
-p, li, dd { max-width: 75ch; }
-.lead { color: var(--soft); }
-.scroll { overflow-x: auto; margin: .6rem 0 1.2rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .93rem; }
-caption { text-align: left; color: var(--soft); padding: .3rem 0; caption-side: top; }
-th, td { padding: .35rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-thead th { vertical-align: bottom; background: var(--band); white-space: normal; min-width: 4.5rem; }
-th:first-child { text-align: left; }
-tbody th { font-weight: 600; }
-figure { margin: .6rem 0 1.2rem; overflow-x: auto; }
-figure svg { min-width: 36rem; }
-figcaption { color: var(--soft); font-size: .93rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; }
-dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
-code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .88rem; overflow-wrap: anywhere; }
-@media print { body { max-width: none; } h2 { break-after: avoid; } figure, table { break-inside: avoid; } }
-"""
 
 
 def title(comparison: Comparison) -> str:
@@ -57,11 +33,11 @@ def body(comparison: Comparison) -> str:
     parts = [f"<h1>{escape(title(comparison))}</h1>", *_lead(comparison), _compared(comparison)]
     for protocol in comparison.evaluation.protocols:
         parts += _of_protocol(comparison, protocol)
-    parts += ["<h2>Costs</h2>", _table(tables.cost_table(comparison))]
+    parts += ["<h2>Costs</h2>", table_markup(tables.cost_table(comparison))]
     if comparison.spreads:
-        parts += ["<h2>Seeds</h2>", _table(tables.seed_table(comparison))]
+        parts += ["<h2>Seeds</h2>", table_markup(tables.seed_table(comparison))]
     parts += _models(comparison)
-    parts += ["<h2>How to read this</h2>", _list(tables.notes(comparison)), _segments(comparison)]
+    parts += ["<h2>How to read this</h2>", list_markup(tables.notes(comparison)), _segments(comparison)]
     parts += _reproduce(comparison)
     return "\n".join(["<main>", *parts, "</main>"])
 
@@ -78,7 +54,7 @@ def _compared(comparison: Comparison) -> str:
     parts, evaluation = comparison.parts, comparison.evaluation
     counts = evaluation.counts
     dropped = counts["users_without_positive"] + counts["users_only_seen"]
-    return "<h2>What was compared</h2>\n" + _pairs(
+    return "<h2>What was compared</h2>\n" + pairs_markup(
         {
             "data": f"{parts.name}: {parts.size}",
             "split": parts.split or "parts given by the caller",
@@ -95,25 +71,25 @@ def _of_protocol(comparison: Comparison, protocol: str) -> Iterator[str]:
     heading = f"Quality: {protocol}"
     yield f"<h2>{escape(heading)}</h2>"
     yield f"<p>{escape(protocols.DEFINITIONS[protocol])}.</p>"
-    yield _table(tables.main_table(comparison, protocol))
-    yield _figure(
+    yield table_markup(tables.main_table(comparison, protocol))
+    yield figure_markup(
         figures.forest(comparison, protocol),
         figures.overview_alt(comparison),
         f"{comparison.label} and its difference from {comparison.baseline}, with intervals; "
         "blue above 0, orange below, grey where the interval of the difference holds 0",
     )
-    yield from map(_table, tables.best_tables(comparison, protocol))
+    yield from map(table_markup, tables.best_tables(comparison, protocol))
     yield "<h3>All metrics</h3>"
-    yield from (_table(table) for table in tables.metric_tables(comparison, protocol, all_metrics=True))
+    yield from (table_markup(table) for table in tables.metric_tables(comparison, protocol, all_metrics=True))
     yield "<h3>Quality beside time</h3>"
-    yield _figure(
+    yield figure_markup(
         figures.quality_and_cost(comparison, protocol),
         f"{comparison.label} of each model against the time of one list and of the fit, as the tables have them",
         "Up is better, left is faster",
     )
     yield "<h3>Segments</h3>"
-    yield from (_table(table) for table in tables.segment_tables(comparison, protocol))
-    yield _figure(
+    yield from (table_markup(table) for table in tables.segment_tables(comparison, protocol))
+    yield figure_markup(
         figures.segment_figure(comparison, protocol),
         "the figures of the segment tables with their intervals",
         "By segment, with intervals; in brackets the users",
@@ -132,7 +108,7 @@ def _models(comparison: Comparison) -> Iterator[str]:
 
 def _segments(comparison: Comparison) -> str:
     known = dict.fromkeys(result.segment for result in comparison.evaluation.results)
-    return "<h3>Segments</h3>\n" + _pairs({name: segments.DEFINITIONS[name] for name in known})
+    return "<h3>Segments</h3>\n" + pairs_markup({name: segments.DEFINITIONS[name] for name in known})
 
 
 def _reproduce(comparison: Comparison) -> Iterator[str]:
@@ -142,7 +118,7 @@ def _reproduce(comparison: Comparison) -> Iterator[str]:
     if files:
         command = ["shortlist", "compare", *dict.fromkeys(files), *_options(comparison)]
         yield f"<p><code>{escape(shlex.join(command))}</code></p>"
-    yield _pairs(
+    yield pairs_markup(
         {
             "seed": str(comparison.seed),
             "training part": f"SHA-256 {parts.train_sha256}",
@@ -160,31 +136,3 @@ def _options(comparison: Comparison) -> Iterator[str]:
         yield from ("--baseline", comparison.baseline)
     if comparison.spreads:
         yield from ("--seeds", str(len(comparison.spreads[0].values)))
-
-
-def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.head)
-    rows = "\n".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-        + "</tr>"
-        for row in table.rows
-    )
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption)}"><table>\n'
-        f"<caption>{escape(table.caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n"
-        "</table></div>"
-    )
-
-
-def _figure(chart: Chart, alt: str, caption: str) -> str:
-    return f"<figure>{svg(chart, alt=alt, ink=None)}\n<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def _list(lines: Iterable[str]) -> str:
-    return "<ul>\n" + "\n".join(f"<li>{escape(line)}</li>" for line in lines) + "\n</ul>"
-
-
-def _pairs(entries: dict[str, str]) -> str:
-    rows = (f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in entries.items())
-    return "<dl>\n" + "\n".join(rows) + "\n</dl>"

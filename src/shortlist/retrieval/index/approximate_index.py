@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shortlist.models.model import Model
     from shortlist.retrieval.index.indexed_items import IndexedItems
     from shortlist.retrieval.index.stored_vectors import IndexMeasure, Storage
     from shortlist.stages import Eligible
@@ -108,6 +109,18 @@ class ApproximateIndex(VectorIndex):
                 eligible = all_permitted(len(sample), len(items))
             return self._recall(items, sample, eligible, k)
 
+    def graph_bytes(self) -> NDArray[np.uint8]:
+        """Return the graph as uint8, empty where there is none; with the same vectors `restore` takes it."""
+        with self._at_rest():
+            return np.zeros(0, np.uint8) if self._graph is None else self._graph.to_bytes()
+
+    def restore(self, model: Model, graph: NDArray[np.uint8], effort: int, recall: float) -> Self:
+        """Hold the items that `model` lists, with what `build_from` made of them before, and return self."""
+        items = self._items_of(model)
+        arrays = {"key": np.arange(len(items))} | ({"graph": graph} if graph.size else {})
+        self._restored(items, {"effort": effort, "recall": recall}, arrays)
+        return self
+
     def _built(self, items: IndexedItems, queries: NDArray[np.float32] | None) -> None:
         n, graph = len(items), None
         if n > self.exact_up_to:
@@ -149,45 +162,54 @@ class ApproximateIndex(VectorIndex):
         eligible: Eligible,
         query_offsets: NDArray[np.float32],
     ) -> Lists:
-        width = self._widths(k, eligible)
+        slack, wanted = self._slack(items, eligible), self._wanted(k, eligible)
+        exact = self._is_exact(slack, wanted, eligible)
         parts = []
-        for m in np.unique(width).tolist():
-            rows = np.flatnonzero(width == m)
+        for m in np.unique(np.where(exact, 0, wanted)).tolist():
+            rows = np.flatnonzero(~exact & (wanted == m) if m else exact)
             asked = queries[rows], k, eligible.rows(rows), query_offsets[rows]
-            parts.append((rows, self._by_graph(items, m, *asked) if m else items.best(*asked)))
+            parts.append((rows, self._by_graph(items, m, slack, *asked) if m else items.best(*asked)))
         return Lists.joined(parts, len(queries))
 
-    def _widths(self, k: int, eligible: Eligible) -> NDArray[np.int64]:
-        """Return int64[n]: how many proposals each query needs, a power of 2; 0 where exact search costs less.
+    def _wanted(self, k: int, eligible: Eligible) -> NDArray[np.int64]:
+        """Return int64[n], powers of 2: k and what is forbidden to this query alone.
 
-        Of what this query may find alone, so that it has the list that it would have without the others. Where a
-        share p of the vectors is open, 1.5 / p proposals are taken for each that is needed: k, and what is forbidden
-        to this query only.
+        Nothing here goes by the other queries, so that each has the list that it would have alone.
         """
         own = np.diff(eligible.ptr)
+        return 2 ** np.ceil(np.log2(k + own)).astype(np.int64)
+
+    def _slack(self, items: IndexedItems, eligible: Eligible) -> int:
+        """Return how many proposals, a power of 2, are taken for each item wanted: 1.5 / p where a share p is open."""
         n_open = int(np.count_nonzero(eligible.item_rule == 0))
-        if self._graph is None or not n_open:
-            return np.zeros(own.size, np.int64)
-        n_vectors = len(self._graph)
-        slack = 1.5 * n_vectors / n_open if n_open < n_vectors else 1.0
-        width = 2 ** np.ceil(np.log2((k + own) * slack)).astype(np.int64)
-        dearer = n_open <= self.exact_up_to * np.maximum(width / self.effort_, 1)
-        return np.where(dearer | (width > n_vectors), 0, width)
+        n_vectors = len(items) if self._graph is None else len(self._graph)
+        return 1 if n_open == n_vectors else int(2 ** np.ceil(np.log2(1.5 * n_vectors / max(n_open, 1))))
+
+    def _is_exact(self, slack: int, wanted: NDArray[np.int64], eligible: Eligible) -> NDArray[np.bool_]:
+        """Return bool[n]: for which queries exact search of the open items costs no more than the graph's effort."""
+        if self._graph is None:
+            return np.ones(wanted.size, bool)
+        n_open = int(np.count_nonzero(eligible.item_rule == 0))
+        times_effort = slack * np.maximum(wanted / self.effort_, 1)
+        dearer: NDArray[np.bool_] = n_open <= self.exact_up_to * times_effort
+        return dearer | (wanted * slack > len(self._graph)) | (n_open == 0)
 
     def _by_graph(
         self,
         items: IndexedItems,
-        width: int,
+        wanted: int,
+        slack: int,
         queries: NDArray[np.float32],
         k: int,
         eligible: Eligible,
         query_offsets: NDArray[np.float32],
     ) -> Lists:
-        parts = []
+        graph, parts = self._graph, []
+        assert graph is not None
         for start in range(0, len(queries), _ASKED_AT_ONCE):
             rows = np.arange(start, min(start + _ASKED_AT_ONCE, len(queries)))
             own = eligible.rows(rows)
-            keys = self._graph.nearest(queries[rows], width, self.effort_)
+            keys = graph.nearest(queries[rows], wanted * slack, max(wanted, self.effort_) * slack)
             proposed, count = permitted_first(self._keyed.positions(keys), own)
             lists = rescored(items.vectors, proposed, count, queries[rows], k, query_offsets[rows])
             parts.append((rows, lists))

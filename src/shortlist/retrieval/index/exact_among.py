@@ -37,7 +37,7 @@ def best_among(
             queries,
             vectors.decoded(_as_slice(block)),
             k,
-            _eligible_among(eligible, block),
+            eligible_among(eligible, block),
             query_offsets=query_offsets,
             item_offsets=None if vectors.offsets is None else vectors.offsets[block],
             euclidean=vectors.measure == "euclidean",
@@ -67,7 +67,7 @@ def _as_slice(positions: NDArray[np.int64]) -> NDArray[np.int64] | slice:
     return slice(first, last + 1) if last - first + 1 == positions.size else positions
 
 
-def _eligible_among(eligible: Eligible, positions: NDArray[np.int64]) -> Eligible:
+def eligible_among(eligible: Eligible, positions: NDArray[np.int64]) -> Eligible:
     """Return the rules for the items at `positions` only, numbered from 0."""
     at = np.minimum(np.searchsorted(positions, eligible.item_idx), positions.size - 1)
     mine = positions[at] == eligible.item_idx

@@ -76,7 +76,7 @@ class Graph:
         """Return int64[q, n]: the keys of about the n nearest of each query, −1 where there are fewer."""
         asked = self._columns(queries, np.ones(len(queries), np.float32))
         keys = np.full((len(asked), n), -1, np.int64)
-        how = faiss.SearchParametersHNSW(efSearch=max(effort, n))
+        how = faiss.SearchParametersHNSW(efSearch=effort)
 
         def block(start: int, stop: int) -> None:
             with _omp_threads(1):

@@ -132,18 +132,11 @@ class VectorIndex(ABC):
         Under "dot" its item offsets go with them, so that scores lack nothing but the user's own offset. Raises
         `ParameterError` for a model whose score is no dot product.
         """
-        if not isinstance(model, EmbeddingModel) or not model.is_fitted:
-            raise ParameterError(
-                f"{model!r} is not a fitted model of vectors; build an index from one that is"
-            )
-        listed = np.flatnonzero(model.listed_items_)
-        return self.build(
-            model.item_factors_[listed],
-            model.memory_.items.ids_of(listed),
-            offsets=model.item_offsets_[listed] if self.measure == "dot" else None,
-            space=model,
-            queries=queries,
-        )
+        items = self._items_of(model)
+        sample = None if queries is None else checked_queries(queries, items.vectors.dim, self.measure)
+        with self._changing:
+            self._built(items, sample)
+        return self
 
     @final
     def add(
@@ -329,6 +322,18 @@ class VectorIndex(ABC):
     ) -> IndexedItems:
         return IndexedItems.of(
             vectors, ids, offsets=offsets, measure=self.measure, storage=self.storage, space=space
+        )
+
+    @final
+    def _items_of(self, model: Model) -> IndexedItems:
+        if not isinstance(model, EmbeddingModel) or not model.is_fitted:
+            raise ParameterError(
+                f"{model!r} is not a fitted model of vectors; build an index from one that is"
+            )
+        listed = np.flatnonzero(model.listed_items_)
+        offsets = model.item_offsets_[listed] if self.measure == "dot" and model.item_offsets_.any() else None
+        return require_some(
+            self._made(model.item_factors_[listed], model.memory_.items.ids_of(listed), offsets, model)
         )
 
     @final

@@ -1,0 +1,94 @@
+"""Fresh: the newest items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from shortlist.data.feature_arrays import NEVER, kind_of, numbers, times
+from shortlist.errors import DataError
+from shortlist.models.stage import Stage
+from shortlist.parameters import text, whole
+from shortlist.retrieval.ranked_lists import RankedLists, one_each
+from shortlist.stages import Candidates, Lists
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from shortlist.data.dataset import Dataset
+    from shortlist.stages import Request
+
+DAY = 86_400_000_000  # µs
+MOST = float(np.finfo(np.float32).max)
+
+
+class Fresh(Stage):
+    """Proposes the `k` newest items, the same for everybody, ties by smaller item.
+
+    - column: an item feature of the kind time (when it appeared) or numeric (a year, an edition: larger is newer);
+      items of which it is not known are not listed. None: the time of an item's first event
+
+    What appears after `request.now` is not there yet and is not listed; that cannot be told of numbers. Scores are
+    days since 1970, or the numbers. Forbidden items are left out of the search.
+    Raises `DataError` where the column is neither, or without one for data without times. Cost: O(k) a user.
+    """
+
+    FITTED: ClassVar[tuple[str, ...]] = ("order_", "newness_", "is_time_")
+
+    order_: NDArray[np.int32]
+    newness_: NDArray[np.float64]
+    is_time_: bool
+
+    def __init__(self, k: int = 20, column: str | None = None, name: str | None = None) -> None:
+        self._set(None, name)
+        self.k = whole("k", k, least=1)
+        self.column = None if column is None else text("column", column)
+
+    def _prepare(self, dataset: Dataset) -> None:
+        if self.column is None:
+            newness, known = self._first_events(dataset)
+        else:
+            newness, known = self._feature(dataset, self.column)
+        item = np.flatnonzero(known)
+        self.order_ = item[np.lexsort((item, -newness[item]))].astype(np.int32)
+        self.newness_ = newness[self.order_].astype(np.float64)  # µs are exact up to the year 2255
+
+    def _first_events(self, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        log = dataset.interactions
+        if log.timestamp is None:
+            raise DataError(
+                f"{self.name} needs timestamps, and these interactions have none: name a column= of the item features"
+            )
+        first = np.full(log.n_items, NEVER)
+        np.minimum.at(first, log.item_idx, log.timestamp)
+        self.is_time_ = True
+        return first, first < NEVER
+
+    def _feature(
+        self, dataset: Dataset, column: str
+    ) -> tuple[NDArray[np.int64] | NDArray[np.float64], NDArray[np.bool_]]:
+        table = dataset.item_features
+        kind = kind_of(table, "item", column, ("time", "numeric"), self.name)
+        self.is_time_ = kind == "time"
+        if self.is_time_:
+            appeared = times(table, "item", column, self.name)
+            return appeared, appeared < NEVER
+        values = numbers(table, "item", column, self.name)
+        return values, np.isfinite(values)
+
+    def propose(self, request: Request) -> Candidates:
+        """Return the proposals, newest first."""
+        start = 0
+        if self.is_time_ and request.now is not None:
+            start = int(np.searchsorted(-self.newness_, -float(request.now)))
+        order = self.order_[start:]
+        found = RankedLists.one(order).first(*one_each(np.zeros(len(request), int)), self.k, request.eligible)
+        newness = self.newness_[start:][found.place] / (DAY if self.is_time_ else 1)
+        score = np.clip(newness, -MOST, MOST).astype(np.float32)
+        ranked = Lists(found.ptr(len(request)), found.item_idx, score)
+        return Candidates.from_lists(ranked, self.name)
+
+    def explain(self, n_liked: int) -> str:
+        """Return why a person is shown such an item."""
+        return "new"

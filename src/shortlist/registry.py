@@ -67,6 +67,7 @@ RULES = {
 SCORERS = {
     "LambdaMARTScorer": "shortlist.scoring.lambda_mart:LambdaMARTScorer",
     "ModelScorer": "shortlist.scoring.model_scorer:ModelScorer",
+    "Objective": "shortlist.scoring.objective:Objective",
 }
 RERANK = {
     "Boost": "shortlist.reranking.boost:Boost",

@@ -14,7 +14,6 @@ from shortlist.models.bound_stages import bound, flat
 from shortlist.stages import CandidateExamples, distinct, offsets
 
 if TYPE_CHECKING:
-
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
 # A scorer learns from the candidates of at most so many people: 10 million candidates at 1,000 each.
 LEARN_FROM_USERS = 10_000
+DAY = 86_400_000_000  # µs
 
 
 def taught(pipeline: Pipeline, scorer: Any, dataset: Dataset, rng: np.random.Generator) -> Any:
@@ -33,7 +33,7 @@ def taught(pipeline: Pipeline, scorer: Any, dataset: Dataset, rng: np.random.Gen
     them, and what people took in the second part is labelled among it. So no event that makes a label stands in the
     data, the features or the popularity behind its candidates. Nothing that was given is changed.
     """
-    parts = cut(dataset)
+    parts = cut(dataset, getattr(scorer, "window_days", None))
     early = pipeline.unfitted(scorer=Unscored(), rerank=()).fit(parts.train, rng=rng)
     fitted = {
         id(stage.model): stage.model.clone().fit(parts.train, rng=rng)
@@ -41,12 +41,23 @@ def taught(pipeline: Pipeline, scorer: Any, dataset: Dataset, rng: np.random.Gen
         if stage.model is not None
     }
     before = bound(pipeline.scorer, parts.train, fitted)
-    return scorer.learned_from(examples(early, parts, rng), before, rng)
+    top = getattr(scorer, "wants_top_rating", False)
+    return scorer.learned_from(examples(early, parts, rng, top_rating=top), before, rng)
 
 
-def cut(dataset: Dataset) -> Split:
-    """Return the training data in two: each user's last fifth of the events is what people took."""
-    return split.leave_last_out(dataset, fraction=0.2)
+def cut(dataset: Dataset, window_days: float | None = None) -> Split:
+    """Return the training data in two: each user's last fifth of the events is what people took.
+
+    With a window: everything of the last `window_days`. Raises `DataError` where the data has no times for that.
+    """
+    if window_days is None:
+        return split.leave_last_out(dataset, fraction=0.2)
+    now = dataset.interactions.now
+    if now is None:
+        raise DataError(
+            "a window of days needs timestamps, and these interactions have none: leave window_days out"
+        )
+    return split.global_time(dataset, at=int(now - window_days * DAY))
 
 
 def examples(
@@ -55,14 +66,17 @@ def examples(
     rng: np.random.Generator,
     *,
     exclude_seen: bool = True,
+    top_rating: bool = False,
     most_users: int = LEARN_FROM_USERS,
 ) -> CandidateExamples:
     """Return the candidates of `pipeline`, fitted on the first part, labelled by the positive events of the second.
 
+    With `top_rating` only an event of the highest value of the scale counts.
+
     Raises `DataError` where nobody took any of them.
     """
     log = parts.test.interactions
-    positive = log.positive
+    positive = log.value >= log.feedback.scale[1] if top_rating and log.feedback.scale else log.positive
     n_items = max(log.n_items, 1)
     taken = distinct(log.user_idx[positive].astype(np.int64) * n_items + log.item_idx[positive])
     people = np.unique(taken // n_items)

@@ -25,11 +25,13 @@ class Stage(ABC):
     A pipeline binds it to the data, and to the fitted model where it has one; it is not changed by that. What is
     derived from them is set in `_prepare` and named in `FITTED`: arrays, and plain values that JSON can hold; or in
     `STATES`, with its class: what has a `to_state` of its own and a `from_state`.
-    A stage that is made of stages takes them one by one (`*terms`), and has them in `parts`; they are bound before it.
+    A stage that is made of stages takes them first, as `*terms` or by the parameters named in `PARTS`, and has them in
+    `parts`; they are bound before it.
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ()
     STATES: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    PARTS: ClassVar[tuple[str, ...]] = ()
 
     model: Model | None = None
     name: str
@@ -55,7 +57,8 @@ class Stage(ABC):
     def params(self) -> dict[str, Any]:
         """Return the constructor's parameters without the model and the parts."""
         parameters = inspect.signature(type(self)).parameters.values()
-        named = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL and p.name != "model"]
+        left_out = ("model", *self.PARTS)
+        named = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL and p.name not in left_out]
         return {name: getattr(self, name) for name in named}
 
     @final

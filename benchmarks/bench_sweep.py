@@ -3,12 +3,12 @@
     python benchmarks/bench_sweep.py [--data DIRECTORY] [--only PART …] [--resume] [--seed 0]
 
 MovieLens small and online retail are swept as examples/sweep-movielens.toml and examples/sweep-retail.toml describe.
-DIRECTORY holds train.parquet and test.parquet (user_id, item_id) of the Gowalla split that LightGCN published, which has
-no licence and is not part of this repository; without it that part is left out, and what was measured of it stays. Its
-sources and its scorer have the parameters that bench_gowalla found on a validation part, WALS at a smaller dim.
+DIRECTORY holds train.parquet and test.parquet (user_id, item_id) of the Gowalla split that LightGCN published, which
+has no licence and is not part of this repository; without it that part is left out, and what was measured of it stays.
+WALS and RP3beta have the parameters that bench_gowalla found on a validation part, WALS at a smaller dim.
 
-A part is one data set. `--resume` keeps the parts that are measured already, `--only` measures some and keeps the others.
-The times are those of requests for one user each, one after another, on an otherwise idle machine.
+A part is one data set. `--resume` keeps the parts that are measured already, `--only` measures some and keeps the
+others. The times are those of requests for one user each, one after another, with nothing else to do.
 """
 
 from __future__ import annotations
@@ -50,11 +50,19 @@ def of_example(name: str) -> Sweep:
 def of_gowalla(folder: Path) -> Sweep:
     """Return the sweep on Gowalla: WALS, similar items and popular ones retrieve, RP3beta scores."""
     pairs = pair_data.read(folder)
-    taste = sl.WALS(dim=256, unobserved_weight=0.005, reg=0.002, n_epochs=6, solver="cg", cg_steps=2)
-    near = sl.ItemNeighbors(weighting="unit", neighbors_of="past", n_neighbors=100)
+    taste = sl.WALS(
+        dim=256,
+        item_weight_exponent=0.3,
+        unobserved_weight=0.007,
+        reg=0.007,
+        n_epochs=6,
+        solver="cg",
+        cg_steps=2,
+    )
+    near = sl.ItemNeighbors(weighting="unit", neighbors_of="past")
     pipeline = sl.Pipeline(
         [sl.Nearest(taste), sl.RelatedToRecent(near, recent=20, per_item=20), sl.Popular()],
-        sl.ModelScorer(sl.RP3beta()),
+        sl.ModelScorer(sl.RP3beta(alpha=0.7, beta=0.3, n_neighbors=1000)),
     )
     return sl.sweep(pipeline, pairs.train, pairs.test, SIZES, GOWALLA_K, n_users=GOWALLA_USERS, on_step=say)
 
@@ -150,19 +158,23 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--seed", type=int, choices=[0], default=0, help="that of the examples")
     arguments = parser.parse_args()
-    kept = results.DIRECTORY / f"{NAME}.json"
-    sweeps: dict[str, Any] = json.loads(kept.read_text())["results"]["sweeps"] if kept.is_file() else {}
     for name in arguments.only:
-        if arguments.resume and name in sweeps:
+        if arguments.resume and name in kept():
             continue
         if name == "gowalla" and not (arguments.data / "train.parquet").is_file():
             print(f"left out: {name}, no train.parquet in {arguments.data}; give --data", flush=True)
             continue
         start = time.perf_counter()
         found = PARTS[name](arguments.data)
-        sweeps[name] = found.to_values() | {"seconds": time.perf_counter() - start}
         print(found.to_text(), flush=True)
-        write(sweeps, arguments.seed)
+        write(kept() | {name: found.to_values() | {"seconds": time.perf_counter() - start}}, arguments.seed)
+
+
+def kept() -> dict[str, Any]:
+    """Return the parts that are measured already, by name."""
+    file = results.DIRECTORY / f"{NAME}.json"
+    found: dict[str, Any] = json.loads(file.read_text())["results"]["sweeps"] if file.is_file() else {}
+    return found
 
 
 def write(sweeps: dict[str, Any], seed: int) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from shortlist import metrics as metrics
     from shortlist.data import datasets as datasets
     from shortlist.data import split as split
+    from shortlist.data.batch import recommend_all as recommend_all
     from shortlist.data.context_columns import with_time_parts as with_time_parts
     from shortlist.data.dataset import Dataset as Dataset
     from shortlist.data.derived_features import DerivedFeatures as DerivedFeatures
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
     from shortlist.retrieval.popular import Popular as Popular
     from shortlist.retrieval.precomputed_lists import PrecomputedLists as PrecomputedLists
     from shortlist.retrieval.related import RelatedToRecent as RelatedToRecent
+    from shortlist.retrieval.related_items import RelatedItems as RelatedItems
     from shortlist.retrieval.top_in_group import TopInGroup as TopInGroup
     from shortlist.retrieval.top_in_segment import TopInSegment as TopInSegment
     from shortlist.retrieval.top_in_user_group import TopInUserGroup as TopInUserGroup
@@ -158,6 +160,7 @@ _HOME = {
     "Questionnaire": "shortlist.experiments.onboarding",
     "RP3beta": "shortlist.models.rp3beta",
     "Recommendations": "shortlist.data.recommendations",
+    "RelatedItems": "shortlist.retrieval.related_items",
     "RelatedToRecent": "shortlist.retrieval.related",
     "Request": "shortlist.stages",
     "SoftmaxNet": "shortlist.models.softmax_net",
@@ -180,6 +183,7 @@ _HOME = {
     "num_threads": "shortlist.threads",
     "onboarding_items": "shortlist.experiments.onboarding",
     "read": "shortlist.data.read",
+    "recommend_all": "shortlist.data.batch",
     "set_num_threads": "shortlist.threads",
     "sweep": "shortlist.experiments.sweep.sweep",
     "tune": "shortlist.experiments.tuning.tune",

@@ -1,6 +1,7 @@
 import inspect
 import re
 import tomllib
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,9 @@ from shortlist.config.template import dim_for, path_from, template
 from shortlist.data import split
 from shortlist.data.discovery import discover
 from shortlist.data.read import read
+from shortlist.eligibility.deny_category import DenyCategory
+from shortlist.eligibility.deny_list import DenyList
+from shortlist.eligibility.disliked import Disliked
 from shortlist.errors import ParameterError
 from shortlist.experiments.evaluate import evaluate
 from shortlist.experiments.tuning.tune import tune
@@ -54,6 +58,16 @@ def log(n_users=30, n_items=20, size=600, **columns):
         (sl.Nearest, meanings.NEAREST_KEYS, ()),
         (sl.RelatedToRecent, meanings.RELATED_KEYS, ()),
         (sl.Popular, meanings.POPULAR_KEYS, ()),
+        (sl.TopInGroup, meanings.TOP_IN_GROUP_KEYS, ()),
+        (sl.TopInUserGroup, meanings.TOP_IN_USER_GROUP_KEYS, ()),
+        (sl.Trending, meanings.TRENDING_KEYS, ()),
+        (sl.Fresh, meanings.FRESH_KEYS, ()),
+        (sl.BoughtTogether, meanings.BOUGHT_TOGETHER_KEYS, ()),
+        (sl.Again, meanings.AGAIN_KEYS, ()),
+        (sl.Merge, meanings.MERGE_KEYS, ()),
+        (Disliked, meanings.DISLIKED_KEYS, ()),
+        (DenyCategory, meanings.DENY_CATEGORY_KEYS, ()),
+        (DenyList, meanings.DENY_LIST_KEYS, ()),
         (sl.ModelScorer, meanings.SCORER_KEYS, ()),
         (evaluate, meanings.EVALUATE_KEYS, ("models", "train", "test")),
         (tune, meanings.TUNE_KEYS, TUNE_SUPPLIED),
@@ -142,11 +156,58 @@ def test_repeats_get_their_model_and_source(tmp_path):
     assert found.dataset().repeats
     assert [type(model).__name__ for model in found.models.values()] == ["WALS", "Popularity", "BuyAgain"]
     assert "chosen before" in text
+    assert "Again" in sources_of(found)
     once = log(500, 20, 4000).unique(maintain_order=True)
     once.write_csv(tmp_path / "log.csv")
     _, found = written(tmp_path, tmp_path / "log.csv")
     assert not found.dataset().repeats
     assert "again" not in found.models
+
+
+def sources_of(found):
+    return [type(source).__name__ for source in found.recommender.sources]
+
+
+def of_shoppers(folder, **columns):
+    """Write events with times, items with tags and a date, and users with a country; return their files."""
+    log(**columns).write_parquet(folder / "log.parquet")
+    goods = {
+        "item": range(20),
+        "tags": [["a", "b"], ["b"]] * 10,
+        "since": [datetime(2024, 1, 1, tzinfo=UTC)] * 20,
+    }
+    pl.DataFrame(goods).write_parquet(folder / "goods.parquet")
+    people = {"user": range(30), "country": ["France", "Spain"] * 15}
+    pl.DataFrame(people).write_parquet(folder / "people.parquet")
+    return [folder / name for name in ("log.parquet", "goods.parquet", "people.parquet")]
+
+
+def test_sources_are_those_that_the_data_supports(tmp_path):
+    log(rating=np.arange(600) % 5 + 1).write_csv(tmp_path / "log.csv")
+    _, found = written(tmp_path, tmp_path / "log.csv")
+    assert sources_of(found) == ["Nearest", "RelatedToRecent", "Popular"]
+    files = of_shoppers(tmp_path, timestamp=np.arange(600) * 50_000 + 1_600_000_000)
+    _, found = written(tmp_path, *files)
+    assert sources_of(found) == [
+        "Nearest", "RelatedToRecent", "TopInGroup", "TopInUserGroup", "Trending", "Fresh", "BoughtTogether",
+        "Again", "Popular",
+    ]  # fmt: skip
+    group, user_group, _, fresh = found.recommender.sources[2:6]
+    assert (group.column, user_group.column, fresh.column) == ("tags", "country", "since")
+    fitted = found.recommender.fit(found.dataset(), rng=0)
+    assert set(fitted.recommend([1], 5, exclude_seen=False).candidates.sources) == set(sources_of(found))
+
+
+def test_merge_and_rules_are_right_once_they_are_switched_on(tmp_path):
+    files = of_shoppers(tmp_path, rating=np.arange(600) % 5 + 1)
+    text, _ = written(tmp_path, *files)
+    first, last = text.index("# [merge]"), text.index("\n[scorer]")
+    once = re.sub(r"^# (?=(# )?\w+ = |\[)", "", text[first:last], flags=re.MULTILINE)
+    (tmp_path / "c.toml").write_text(text[:first] + once + text[last:])
+    found = config.read(tmp_path / "c.toml").recommender
+    assert found.merge == sl.Merge(200, {"Nearest": 2.0}, {"Popular": [5, 20]})
+    assert [type(rule).__name__ for rule in found.rules] == ["Disliked", "DenyCategory", "DenyList"]
+    assert (found.rules[1].column, list(found.rules[1].values)) == ("tags", ["a"])
 
 
 @pytest.mark.parametrize(

@@ -595,11 +595,62 @@ def popular(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> s
     return f"sl.Popular(k={rng.integers(1, 6)}, name={name!r})"
 
 
+def again(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str:
+    return f"sl.Again(k={rng.integers(1, 6)}, name={name!r})"
+
+
+def bought_together(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str:
+    sizes = f"recent={rng.integers(1, 4)}, per_item={rng.integers(1, 4)}"
+    return f"sl.BoughtTogether(gap_minutes=None, {sizes}, measure={_one(rng, MEASURES)!r}, name={name!r})"
+
+
+def next_item(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str:
+    return f"sl.NextItem(recent={rng.integers(1, 4)}, measure={_one(rng, MEASURES)!r}, name={name!r})"
+
+
+def fresh(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str:
+    return f"sl.Fresh(k={rng.integers(1, 6)}, name={name!r})"
+
+
+def trending(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str:
+    return f"sl.Trending({rng.choice([0.001, 30.0])}, k={rng.integers(1, 6)}, name={name!r})"
+
+
+def precomputed_lists(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str:
+    """Return the lists of what everybody has had already, latest last."""
+    columns = (
+        f"'{what}_id': data.{what}s.ids.gather(data.interactions.{what}_idx)" for what in ("user", "item")
+    )
+    return (
+        f"sl.PrecomputedLists(pl.DataFrame({{{', '.join(columns)}}}), k={rng.integers(1, 6)}, name={name!r})"
+    )
+
+
+def top_in_segment(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str:
+    segments = f"sl.KMeansSegments(1, dim=10, of={_one(rng, ['users', 'items'])!r})"
+    return f"sl.TopInSegment({segments}, k={rng.integers(1, 6)}, name={name!r})"
+
+
+def of_a_feature(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> None:
+    """Return no source: these worlds have no such feature; tests/retrieval/test_every_source.py has."""
+
+
+MEASURES = ["conditional", "cosine", "lift"]
 SOURCES: dict[str, Callable[..., str | None]] = {
+    "Again": again,
+    "BoughtTogether": bought_together,
+    "Fresh": fresh,
     "Nearest": nearest,
+    "NextItem": next_item,
     "Popular": popular,
+    "PrecomputedLists": precomputed_lists,
     "RelatedToRecent": related,
+    "TopInGroup": of_a_feature,
+    "TopInSegment": top_in_segment,
+    "TopInUserGroup": of_a_feature,
+    "Trending": trending,
 }
+NEED_TIMES = ("sl.Fresh", "sl.NextItem", "sl.Trending")
 SCORERS = {"ModelScorer": lambda model: f"sl.ModelScorer({model})"}
 
 
@@ -624,7 +675,8 @@ def pipeline(rng: np.random.Generator) -> Recipe:
         chosen[scoring],
         lines=tuple(line for line in lines if line.split(" =")[0] in (*used, "model")),
         kinds=tuple(kind for kind in ALL_KINDS if all(kind in recipe.kinds for recipe in recipes)),
-        needs_times=any(recipe.needs_times for recipe in recipes),
+        needs_times=any(recipe.needs_times for recipe in recipes)
+        or any(source.startswith(NEED_TIMES) for source in sources),
         needs_items=any(recipe.needs_items for recipe in recipes),
         needs_preferences=any(recipe.needs_preferences for recipe in recipes),
         folds_in=None,

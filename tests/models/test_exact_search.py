@@ -1,17 +1,29 @@
-"""Exact search: right against brute force, and the same whatever the blocking."""
+"""Exact search: right against brute force by every pass, and the same whatever the blocking."""
 
-import math
+import copy
+import pickle
+import threading
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.top_k import k_best
+from oracles.exact_search import exact_lists
 
 from shortlist import threads
-from shortlist.models import exact_passes
-from shortlist.models.exact_search import pair_scores, search
+from shortlist.kernels.exact_candidates import CHUNK
+from shortlist.models import exact_passes, exact_search
+from shortlist.models.exact_packed import PackedItems
+from shortlist.models.exact_search import ItemSearch, pair_scores, search
 from shortlist.stages import Eligible, offsets
+
+PASSES = {
+    "products": {"FEW_QUERIES": 0},
+    "products of item ranges": {"FEW_QUERIES": 0, "SCAN_ITEMS": CHUNK},
+    "bytes": {"LARGE_CATALOGUE": 0, "SCAN_ITEMS": CHUNK},
+    "bytes, portable": {"LARGE_CATALOGUE": 0, "PORTABLE": True},
+}
 
 
 def eligible_of(n, n_items, rng, share=0.2):
@@ -22,83 +34,173 @@ def eligible_of(n, n_items, rng, share=0.2):
     return Eligible(("rule",), item_rule, ptr, flat, np.ones(flat.size, np.int8))
 
 
-def brute_force(q, items, k, eligible, q_off, i_off, euclidean):
-    lists = []
-    for r in range(len(q)):
-        permitted = eligible.item_rule == 0
-        permitted[eligible.item_idx[eligible.ptr[r] : eligible.ptr[r + 1]]] = False
-        scores = []
-        for i in range(len(items)):
-            a, b = q[r].astype(float), items[i].astype(float)
-            exact = -math.dist(a, b) if euclidean else sum(a * b) + float(q_off[r]) + float(i_off[i])
-            scores.append(float(np.float32(exact)))
-        lists.append(k_best(scores, permitted, k))
-    return lists
+def permitted_by(eligible, listed=None):
+    permitted = np.tile(eligible.item_rule == 0, (len(eligible), 1))
+    permitted[np.repeat(np.arange(len(eligible)), np.diff(eligible.ptr)), eligible.item_idx] = False
+    return permitted if listed is None else permitted & listed
 
 
+def as_lists(found):
+    rows = [slice(found.ptr[r], found.ptr[r + 1]) for r in range(len(found))]
+    return [found.item_idx[row].tolist() for row in rows], [found.score[row].tolist() for row in rows]
+
+
+@contextmanager
+def only(name):
+    """Search by one pass, in small blocks and buffers that soon are full."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact_passes, "ROOM", CHUNK)
+        patch.setattr(exact_passes, "BLOCK_SCORES", 3 * CHUNK)
+        for constant, value in PASSES[name].items():
+            patch.setattr(exact_passes if hasattr(exact_passes, constant) else exact_search, constant, value)
+        yield
+
+
+@pytest.fixture(params=PASSES)
+def every_pass(request):
+    with only(request.param):
+        yield
+
+
+def vectors(rng, shape, kind):
+    """Return float32 vectors that are hard in one way."""
+    normal = rng.standard_normal(shape)
+    made = {
+        "normal": lambda: normal,
+        "ties": lambda: rng.integers(-1, 2, shape),
+        "duplicates": lambda: normal[rng.integers(0, 3, shape[0])] if shape[0] > 2 else normal,
+        "zero rows": lambda: normal * (rng.random((shape[0], 1)) < 0.7),
+        "constant": lambda: np.ones(shape) * rng.integers(1, 3, (shape[0], 1)),
+        "far lengths": lambda: normal * 10.0 ** rng.integers(-6, 7, (shape[0], 1)),
+        "tiny": lambda: normal * 1e-22,
+        "below normal": lambda: normal * 1e-41,
+        "huge": lambda: normal * 1e18,
+        "shifted": lambda: normal * 1e-3 + 100,
+    }
+    return made[kind]().astype(np.float32)
+
+
+KINDS = ["normal", "ties", "duplicates", "zero rows", "constant", "far lengths", "tiny", "below normal", "huge", "shifted"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PASSES)
 @pytest.mark.parametrize("euclidean", [False, True])
 @given(
     n=st.integers(0, 4),
-    n_items=st.integers(1, 60),
-    dim=st.integers(0, 5),
-    k=st.integers(0, 70),
+    n_items=st.integers(1, 60) | st.integers(300, 500),
+    dim=st.integers(0, 21),
+    k=st.integers(0, 12) | st.just(600),
+    kinds=st.tuples(st.sampled_from(KINDS), st.sampled_from(KINDS)),
+    share=st.sampled_from([0.0, 0.2, 0.95, 1.0]),
+    with_offsets=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
-    coarse=st.booleans(),
 )
-def test_equals_brute_force(euclidean, n, n_items, dim, k, seed, coarse):
+def test_equals_brute_force(name, euclidean, n, n_items, dim, k, kinds, share, with_offsets, seed):
     rng = np.random.default_rng(seed)
-    make = (lambda *s: rng.integers(-1, 2, s)) if coarse else (lambda *s: rng.standard_normal(s))
-    q, items = make(n, dim).astype(np.float32), make(n_items, dim).astype(np.float32)
-    q_off, i_off = make(n).astype(np.float32), make(n_items).astype(np.float32)
-    eligible = eligible_of(n, n_items, rng)
-    found = search(q, items, k, eligible, query_offsets=q_off, item_offsets=i_off, euclidean=euclidean)
-    expected = brute_force(q, items, k, eligible, q_off, i_off, euclidean)
-    got = [found.item_idx[found.ptr[r] : found.ptr[r + 1]].tolist() for r in range(n)]
-    assert got == expected
+    q, items = vectors(rng, (n, dim), kinds[0]), vectors(rng, (n_items, dim), kinds[1])
+    q_off, i_off = (vectors(rng, (m, 1), kinds[1])[:, 0] * with_offsets for m in (n, n_items))
+    eligible, listed = eligible_of(n, n_items, rng, share), rng.random(n_items) < 0.9
+    with only(name):
+        prepared = ItemSearch(items, i_off if with_offsets else None, euclidean=euclidean)
+        found = prepared.search(q, k, eligible, query_offsets=q_off, listed=listed)
+    permitted = permitted_by(eligible, listed)
+    assert as_lists(found) == exact_lists(q, items, k, permitted, q_off, i_off, euclidean=euclidean)
 
 
 @pytest.mark.parametrize("euclidean", [False, True])
-def test_rounding_in_the_product_hides_nothing(euclidean):
-    # 500 items whose exact scores differ by less than float32 rounds in a product of large terms that cancel.
+def test_rounding_in_the_product_hides_nothing(every_pass, euclidean):
+    # Scores of the order of 10⁵ that differ by less than float32 rounds in their product.
     rng = np.random.default_rng(3)
-    items = np.zeros((500, 8), np.float32)
-    items[:, 0] = items[:, 1] = 3e3
-    items[:, 2] = rng.permutation(500) * np.float32(1e-4)
-    q = np.zeros((3, 8), np.float32)
-    q[:, 0], q[:, 1], q[:, 2] = 3e3, -3e3, 1.0
-    eligible = eligible_of(3, 500, rng, share=0.1)
-    zero = np.zeros(500, np.float32)
-    found = search(q, items, 10, eligible, euclidean=euclidean)
-    expected = brute_force(q, items, 10, eligible, np.zeros(3), zero, euclidean)
-    assert [found.item_idx[found.ptr[r] : found.ptr[r + 1]].tolist() for r in range(3)] == expected
+    q, items = (vectors(rng, (n, 32), "shifted") for n in (3, 500))
+    eligible, zero = eligible_of(3, 500, rng, share=0.1), np.zeros(500, np.float32)
+    found = ItemSearch(items, euclidean=euclidean).search(q, 10, eligible)
+    permitted = permitted_by(eligible)
+    assert as_lists(found) == exact_lists(q, items, 10, permitted, zero[:3], zero, euclidean=euclidean)
 
 
-def test_one_query_gives_what_a_batch_gives(rng, monkeypatch):
-    q, items = rng.standard_normal((300, 32), np.float32), rng.standard_normal((5000, 32), np.float32)
-    eligible = eligible_of(300, 5000, rng)
+@given(
+    dim=st.integers(1, 70),
+    kinds=st.tuples(st.sampled_from(KINDS), st.sampled_from(KINDS)),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_bytes_are_within_their_bound(dim, kinds, seed):
+    rng = np.random.default_rng(seed)
+    items, q = vectors(rng, (37, dim), kinds[0]), vectors(rng, (1, dim), kinds[1])[0]
+    packed, query = PackedItems.of(items), PackedItems.of(items).query(q)
+    blocks = packed.packed.reshape(3, -1, 16, 4).transpose(0, 2, 1, 3).reshape(48, -1)
+    dots = (blocks[:37].astype(np.int64) - 128) @ query.value16.astype(np.int64)
+    guess = dots * packed.step.astype(float) * float(query.unit)
+    error = np.abs(items.astype(float) @ q.astype(float) - guess)
+    assert (error <= packed.step.astype(float) * float(query.radius)).all()
+    assert (blocks[37:] == 128).all()
+
+
+def test_no_pass_but_the_last_rescores_everything(monkeypatch, rng):
+    """The quick passes know the lists of ordinary vectors, with offsets and masks, by themselves."""
+    monkeypatch.setattr(exact_search, "_rescore_everything", None)
+    q, items = rng.standard_normal((40, 16), np.float32), rng.standard_normal((40_000, 16), np.float32)
+    prepared = ItemSearch(items, rng.standard_normal(40_000, np.float32))
+    eligible = eligible_of(40, 40_000, rng)
+    many = prepared.search(q, 10, eligible)
+    assert prepared.packed_bytes == 0
+    for r in (0, 39):
+        one = prepared.search(q[r : r + 1], 10, eligible.rows(np.array([r])))
+        assert one.item_idx.tolist() == many.item_idx[10 * r : 10 * r + 10].tolist()
+        assert one.score.tobytes() == many.score[10 * r : 10 * r + 10].tobytes()
+    assert prepared.packed_bytes == 40_000 * (16 + 4)
+
+
+def test_one_query_gives_what_a_batch_gives(rng, every_pass):
+    q, items = rng.standard_normal((60, 32), np.float32), rng.standard_normal((5000, 32), np.float32)
+    eligible = eligible_of(60, 5000, rng)
     whole = search(q, items, 20, eligible)
-    monkeypatch.setattr(exact_passes, "BLOCK_SCORES", 5000)
-    for block in (whole, search(q, items, 20, eligible)):
-        assert block.item_idx.tolist() == whole.item_idx.tolist()
-        assert block.score.tobytes() == whole.score.tobytes()
-    for r in (0, 17, 299):
-        alone = search(q[r : r + 1], items, 20, eligible.rows(np.array([r])))
+    prepared = ItemSearch(items)
+    for r in (0, 17, 59):
+        alone = prepared.search(q[r : r + 1], 20, eligible.rows(np.array([r])))
         part = slice(whole.ptr[r], whole.ptr[r + 1])
         assert alone.score.tobytes() == whole.score[part].tobytes()
         assert alone.item_idx.tolist() == whole.item_idx[part].tolist()
 
 
-def test_the_number_of_threads_changes_nothing(rng):
-    q, items = rng.standard_normal((500, 16), np.float32), rng.standard_normal((3000, 16), np.float32)
-    eligible, before = eligible_of(500, 3000, rng), threads.num_threads()
+def test_the_number_of_threads_changes_nothing(rng, every_pass):
+    q, items = rng.standard_normal((3, 16), np.float32), rng.standard_normal((3000, 16), np.float32)
+    eligible, before = eligible_of(3, 3000, rng), threads.num_threads()
     try:
         results = []
         for n in (1, 2, 5):
             threads.set_num_threads(n)
-            results.append(search(q, items, 7, eligible))
+            results.append(ItemSearch(items).search(q, 7, eligible))
     finally:
         threads.set_num_threads(before)
     assert len({r.score.tobytes() + r.item_idx.tobytes() for r in results}) == 1
+
+
+def test_searches_from_several_threads_pack_once(monkeypatch, rng):
+    monkeypatch.setattr(exact_search, "LARGE_CATALOGUE", 0)
+    q, items = rng.standard_normal((1, 16), np.float32), rng.standard_normal((3000, 16), np.float32)
+    packings, pack = [], PackedItems.of
+    monkeypatch.setattr(PackedItems, "of", lambda items: packings.append(1) or pack(items))
+    prepared, eligible, found = ItemSearch(items), eligible_of(1, 3000, rng), []
+    workers = [
+        threading.Thread(target=lambda: found.append(prepared.search(q, 9, eligible))) for _ in range(6)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(packings) == 1
+    assert len({lists.item_idx.tobytes() + lists.score.tobytes() for lists in found}) == 1
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda prepared: pickle.loads(pickle.dumps(prepared))])
+def test_copies_leave_the_bytes_out(monkeypatch, rng, copied):
+    monkeypatch.setattr(exact_search, "LARGE_CATALOGUE", 0)
+    q, items = rng.standard_normal((1, 8), np.float32), rng.standard_normal((300, 8), np.float32)
+    prepared, eligible = ItemSearch(items, euclidean=True), eligible_of(1, 300, rng)
+    found = prepared.search(q, 9, eligible)
+    other = copied(prepared)
+    assert prepared.packed_bytes > 0 == other.packed_bytes
+    assert as_lists(other.search(q, 9, eligible)) == as_lists(found)
 
 
 def test_pairs_have_the_bits_of_the_lists(rng):
@@ -107,11 +209,3 @@ def test_pairs_have_the_bits_of_the_lists(rng):
     lists = search(q, items, 30, eligible_of(40, 700, rng), query_offsets=q_off, item_offsets=i_off)
     pairs = pair_scores(q, q_off, items, i_off, lists.row, lists.item_idx)
     assert pairs.tobytes() == lists.score.tobytes()
-
-
-def test_items_that_are_not_listed_never_appear(rng):
-    q, items = rng.standard_normal((5, 4), np.float32), rng.standard_normal((50, 4), np.float32)
-    listed = np.arange(50) % 5 == 0
-    found = search(q, items, 50, eligible_of(5, 50, rng, 0.0), listed=listed)
-    assert (found.item_idx % 5 == 0).all()
-    assert np.diff(found.ptr).tolist() == [10] * 5

@@ -1,5 +1,7 @@
 """The parts of a factorisation machine beside their definitions: sums, gradient steps, draws, priors, unseen items."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,11 +11,14 @@ from scipy import sparse, stats
 
 from shortlist import threads
 from shortlist.data.event_encoder import Field
-from shortlist.models import fm_design
+from shortlist.kernels import fm_lanes
+from shortlist.models import fm_design, fm_gibbs
+from shortlist.models.fm_column_draws import ColumnDraws
 from shortlist.models.fm_descent import Descent, Steps, mean_loss
 from shortlist.models.fm_design import Design, Examples, Rows, no_rows
 from shortlist.models.fm_fold_in import IdPrior, folded
 from shortlist.models.fm_gibbs import Chain, truncated_normal
+from shortlist.models.fm_pair_draws import PairDraws, pairs_of
 from shortlist.models.fm_parameters import Parameters
 from shortlist.models.fm_posterior import Plan
 from shortlist.models.normal_wishart import Prior, draw_prior, draw_wishart
@@ -172,18 +177,18 @@ def test_a_draw_has_the_mean_and_covariance_of_the_conditional(monkeypatch, part
     of, prior, alpha = random_parameters(7, 1, dim), prior_of(dim + 1), 1.7
     start = of.intercepts[0], of.weights[:, 0].astype(float), of.factors[:, 0].astype(float)
     y = design.examples.target.astype(float)
-    for number, field in enumerate(chain_of(design, of).fields):
+    for number, field in enumerate(chain_of(design, of).draws.fields):
         column = int(field.columns[0])
         expected, covariance = oracle.conditional(dense, column, y, *start, alpha, *prior)
         draws = []
         for noise in np.vstack([np.zeros(dim + 1), np.eye(dim + 1)]):
             chain = chain_of(design, of)
-            chain.alpha = alpha
+            chain.state.alpha = alpha
             every = np.zeros((field.columns.size, dim + 1))
             every[0] = noise
             chain._rng = Fixed(every)
-            chain.draw_field(chain.fields[number], prior)
-            draws.append(np.append(chain.factors[column, :dim], chain.weights[column]))
+            chain.draw_field(chain.draws.fields[number], prior)
+            draws.append(np.append(chain.state.factors[column, :dim], chain.state.weights[column]))
         np.testing.assert_allclose(draws[0], expected, rtol=1e-4, atol=1e-5)
         away = np.array(draws[1:]) - draws[0]
         np.testing.assert_allclose(away.T @ away, covariance, rtol=1e-5, atol=1e-8)
@@ -194,26 +199,26 @@ def test_the_chain_keeps_its_sums_in_step_with_its_parameters():
     chain = chain_of(design, random_parameters(1, 1, 5))
     for _ in range(20):
         chain.sweep()
-    q, e = chain._q.copy(), chain._e.copy()
-    chain.refresh()
-    np.testing.assert_allclose(q, chain._q, atol=1e-4)
-    np.testing.assert_allclose(e, chain._e, atol=1e-4)
+    q, e = chain.draws.q.copy(), chain.state.errors.copy()
+    chain.draws.refresh()
+    np.testing.assert_allclose(q, chain.draws.q, atol=1e-4)
+    np.testing.assert_allclose(e, chain.state.errors, atol=1e-4)
 
 
 def test_with_linear_terms_alone_the_draws_are_bayesian_linear_regression():
     design, dense = design_of(5)
     of = random_parameters(0, 1, 0)
     chain = chain_of(design, of)
-    chain.alpha, prior = 2.0, Prior(np.array([0.3]), np.array([[1.5]]))
+    chain.state.alpha, prior = 2.0, Prior(np.array([0.3]), np.array([[1.5]]))
     draws = []
     for _ in range(6000):
-        for field in chain.fields:
+        for field in chain.draws.fields:
             chain.draw_field(field, prior)
-        draws.append(chain.weights.copy())
-    used = np.concatenate([field.columns for field in chain.fields])
+        draws.append(chain.state.weights.copy())
+    used = np.concatenate([field.columns for field in chain.draws.fields])
     mean, covariance = oracle.linear_posterior(
         dense[:, used],
-        design.examples.target.astype(float) - chain.intercept,
+        design.examples.target.astype(float) - chain.state.intercept,
         2.0,
         np.full(used.size, 0.3),
         1.5 * np.eye(used.size),
@@ -233,7 +238,7 @@ def test_draws_do_not_depend_on_threads_or_parts(monkeypatch):
             chain = chain_of(design, random_parameters(1, 1, 4))
             for _ in range(5):
                 chain.sweep()
-            found.append((chain.factors.copy(), chain.weights.copy(), chain.alpha))
+            found.append((chain.state.factors.copy(), chain.state.weights.copy(), chain.state.alpha))
     finally:
         threads.set_num_threads(before)
     for one, other in zip(*found, strict=True):
@@ -242,7 +247,7 @@ def test_draws_do_not_depend_on_threads_or_parts(monkeypatch):
     chain = chain_of(design, random_parameters(1, 1, 4))
     for _ in range(5):
         chain.sweep()
-    np.testing.assert_allclose(chain.factors, found[0][0], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(chain.state.factors, found[0][0], rtol=1e-3, atol=1e-4)
 
 
 def test_examples_in_another_order_give_the_same_draws():
@@ -252,7 +257,102 @@ def test_examples_in_another_order_give_the_same_draws():
     for chain in chains:
         for _ in range(4):
             chain.sweep()
-    np.testing.assert_allclose(chains[0].factors, chains[1].factors, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(chains[0].state.factors, chains[1].state.factors, rtol=1e-3, atol=1e-4)
+
+
+def pairs_design(seed, m=700):
+    """Return a design of pairs of ids alone: 90 users, 40 items, some much more often than others."""
+    rng = np.random.default_rng(seed)
+    user = (90 * rng.random(m) ** 3).astype(np.int32)
+    item = (40 * rng.random(m) ** 2).astype(np.int32)
+    target = (rng.normal(size=90)[user] + rng.normal(size=40)[item] + rng.normal(size=m)).astype(np.float32)
+    ids = sparse.eye_array(130, format="csr", dtype=np.float32)
+    fields = (Field("user_id", "user", 0, 90), Field("item_id", "item", 90, 130))
+    examples = Examples(user, item, np.zeros(m, np.int32), target)
+    return Design(Rows.of(ids[:90]), Rows.of(ids[90:]), no_rows(), fields, 130, examples)
+
+
+def pairs_chain(design, *, probit=False, dim=5, start=1):
+    rng = np.random.default_rng(start)
+    targets = design.examples.target.astype(float)
+    factors = 0.3 * rng.normal(size=(130, dim))
+    targets = np.where(targets > 0, 1.0, -1.0) if probit else targets
+    return Chain(design, targets, np.zeros(130), factors, 0.1, probit=probit, rng=rng)
+
+
+@pytest.mark.parametrize("probit", [False, True])
+def test_pairs_of_ids_are_drawn_as_columns_are(monkeypatch, probit):
+    design = pairs_design(0)
+    chains = [pairs_chain(design, probit=probit)]
+    monkeypatch.setattr(fm_gibbs, "pairs_of", lambda design: None)
+    chains.append(pairs_chain(design, probit=probit))
+    assert [type(chain.draws) for chain in chains] == [PairDraws, ColumnDraws]
+    for chain in chains:
+        for _ in range(4):
+            chain.sweep()
+    one, other = (chain.state for chain in chains)
+    assert np.bincount(design.examples.user_idx).max() > 2 * fm_lanes.SHORT  # both ways of summing
+    for name in ("factors", "weights", "errors", "targets", "intercept", "alpha"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-3, atol=1e-4)
+
+
+def test_a_draw_of_pairs_has_the_mean_and_covariance_of_the_conditional():
+    design, dim = pairs_design(3), 3
+    prior, alpha = prior_of(dim + 1), 1.7
+    start = pairs_chain(design, dim=dim).state
+    of = design.examples
+    dense = np.eye(130)[of.user_idx] + np.eye(130)[90 + of.item_idx]
+    now = start.intercept, start.weights, start.factors[:, :dim]
+    for number in range(2):
+        n = pairs_chain(design, dim=dim).draws.fields[number].columns.size
+        for row in (0, n - 1):  # the one with most examples, the one with fewest
+            draws = []
+            for noise in np.vstack([np.zeros(dim + 1), np.eye(dim + 1)]):
+                chain = pairs_chain(design, dim=dim)
+                chain.state.alpha, every = alpha, np.zeros((n, dim + 1))
+                every[row] = noise
+                chain.draws.draw(chain.draws.fields[number], prior, every)
+                column = int(chain.draws.fields[number].columns[row])
+                draws.append(np.append(chain.state.factors[column, :dim], chain.state.weights[column]))
+            having = dense[:, column] > 0
+            expected, covariance = oracle.conditional(
+                dense[having], column, of.target[having].astype(float), *now, alpha, *prior
+            )
+            np.testing.assert_allclose(draws[0], expected, rtol=1e-6, atol=1e-8)
+            away = np.array(draws[1:]) - draws[0]
+            np.testing.assert_allclose(away.T @ away, covariance, rtol=1e-6, atol=1e-10)
+
+
+def test_draws_of_pairs_do_not_depend_on_threads():
+    design = pairs_design(6, m=3000)
+    found, before = [], threads.num_threads()
+    try:
+        for n in (1, 3):
+            threads.set_num_threads(n)
+            chain = pairs_chain(design)
+            for _ in range(3):
+                chain.sweep()
+            found.append(np.append(chain.state.factors.ravel(), chain.state.alpha))
+    finally:
+        threads.set_num_threads(before)
+    np.testing.assert_array_equal(*found)
+
+
+def test_what_is_no_pair_of_ids_is_drawn_column_by_column():
+    design = pairs_design(1)
+    assert pairs_of(design) is not None
+    heavier = Rows(design.users.ptr, design.users.columns, 2 * design.users.values)
+    has_context = Rows.of(sparse.csr_array(np.eye(1, 130, dtype=np.float32)))
+    none = Rows.of(sparse.csr_array((90, 130), dtype=np.float32))
+    split = Field("user_id", "user", 0, 50), Field("group", "user", 50, 90), design.fields[1]
+    for other in (
+        replace(design, users=heavier),
+        replace(design, users=none),
+        replace(design, context=has_context),
+        replace(design, fields=split),
+        design_of(0)[0],
+    ):
+        assert pairs_of(other) is None
 
 
 def test_hidden_values_are_normal_cut_off_at_the_side_of_the_label():
@@ -284,7 +384,7 @@ def test_label_draws_find_the_weights_of_a_probit_regression():
     draws = []
     for _ in range(300):
         chain.sweep()
-        draws.append(chain.weights + chain.intercept)
+        draws.append(chain.state.weights + chain.state.intercept)
     np.testing.assert_allclose(np.mean(draws[50:], axis=0), planted, atol=0.12)
 
 

@@ -14,6 +14,7 @@ from shortlist.cli.failures import Commands
 from shortlist.cli.fit import fit
 from shortlist.cli.init import init
 from shortlist.cli.recommend import recommend
+from shortlist.cli.related import related
 from shortlist.cli.similar import similar
 from shortlist.cli.sweep import sweep
 from shortlist.cli.tune import tune
@@ -26,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, check, init, fit, recommend, similar, evaluate, tune, compare, sweep):
+for command in (demo, check, init, fit, recommend, similar, related, evaluate, tune, compare, sweep):
     app.command()(command)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shortlist.experiments.sweep import sizes as sweep_sizes
     from shortlist.experiments.sweep import sweep
     from shortlist.experiments.tuning import tune, tuning
+    from shortlist.retrieval import related_items
 
 __all__ = [
     "agreement",
@@ -38,6 +39,7 @@ __all__ = [
     "read",
     "registry",
     "reject_file",
+    "related_items",
     "rewriting",
     "sql",
     "sweep",
@@ -67,6 +69,7 @@ _HOME = {
     "read": "shortlist.data.read",
     "registry": "shortlist.registry",
     "reject_file": "shortlist.data.reject_file",
+    "related_items": "shortlist.retrieval.related_items",
     "rewriting": "shortlist.config.rewriting",
     "sql": "shortlist.data.sql",
     "sweep": "shortlist.experiments.sweep.sweep",

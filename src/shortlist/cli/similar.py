@@ -35,7 +35,7 @@ def similar(
     """List the items most similar to an item, by the vectors or similarities of a fitted model."""
     with working(f"loading {directory}"):
         recommender = lazy.registry.load(directory)
-        model, memory = _model_that_compares(recommender), recommender.memory_
+        model, memory = model_that_compares(recommender), recommender.memory_
         ids = typed_items(item, memory)
         found = [_values(model, one, k, measure) for one in ids]
     if as_json:
@@ -48,7 +48,7 @@ def similar(
         console.print(_table(values))
 
 
-def _model_that_compares(recommender: "Model | Pipeline") -> "Model":
+def model_that_compares(recommender: "Model | Pipeline") -> "Model":
     """Return the model that similarity is asked of: a pipeline's scorer first, then those of its sources."""
     models: list[Model] = [recommender]  # type: ignore[list-item]
     if isinstance(recommender, lazy.pipeline.Pipeline):

@@ -224,6 +224,7 @@ def _recommender(
     rules = _listed(file, top["rules"], "rules", registry.RULES, models) if "rules" in top else []
     place = Place(file, "[merge]")
     merge = Call(place, Merge, arguments(place, _table(file, top, "merge"), Merge))()
+    Call(place, merge.check, {})([source.name for source in sources])
     if "scorer" not in top:
         raise Place(file).error(
             "there is no [scorer]; [[sources]] need one to put their candidates on one scale"

@@ -132,6 +132,71 @@ POPULAR_KEYS = {
     "model": "what is popular; also what unknown users get",
     "name": "in traces",
 }
+TOP_IN_GROUP_KEYS = {
+    "column": "a tags or categorical feature of the items",
+    "groups": "of how many labels, those the user chose most",
+    "k": "how many of each",
+    "half_life_days": "what was chosen so long ago counts half; all alike if left out",
+    "name": "in traces, where two sources are of one type",
+}
+TOP_IN_USER_GROUP_KEYS = {
+    "column": "a categorical or tags feature of the users",
+    "k": "how many are proposed",
+    "shrinkage": "small groups towards everybody, in people",
+    "name": "in traces, where two sources are of one type",
+}
+TRENDING_KEYS = {
+    "half_life_days": "after so many days a like counts half",
+    "k": "how many are proposed",
+    "name": "in traces",
+}
+FRESH_KEYS = {
+    "k": "how many are proposed",
+    "column": "when an item appeared, or its year; the time of its first event if left out",
+    "name": "in traces",
+}
+BOUGHT_TOGETHER_KEYS = {
+    "column": "events with one value here are a basket; it is among the context in [data]",
+    "gap_minutes": "else events that follow one another so closely are one",
+    "recent": "from how many of the user's last liked items",
+    "per_item": "how many items of the same baskets for each",
+    "measure": "cosine | conditional | lift",
+    "shrinkage": "few baskets prove little: n of them count n / (n + this)",
+    "n_neighbors": "how many are kept of each item, to choose permitted ones from",
+    "name": "in traces",
+}
+AGAIN_KEYS = {
+    "k": "how many are proposed",
+    "model": "what is worth repeating",
+    "name": "in traces",
+}
+SOURCES_SHOWN = {
+    "measure": "cosine",
+    "index": "exact",
+    "half_life_days": 365.0,
+    "column": "released",
+}
+BASKETS_SHOWN = {"column": "invoice"}
+MERGE_KEYS = {
+    "size": "how many candidates of a user go on to the scorer; all if left out",
+    "weights": "sources take turns: of weight 2, two for one of weight 1, which the others have",
+    "quotas": "[least, most] turns of a source",
+}
+DISLIKED_KEYS = {"name": "in traces"}
+DENY_CATEGORY_KEYS = {
+    "column": "a tags or categorical feature of the items",
+    "values": "labels of which no item is shown",
+    "user_column": "or the feature of the users that holds what each of them does not want",
+    "missing": "allow | deny: items without a label",
+    "on_unknown": "raise | skip: labels that no item has",
+    "name": "in traces",
+}
+DENY_LIST_KEYS = {
+    "items": "ids that nobody is shown",
+    "on_unknown": "raise | skip: ids that are not in the data",
+    "name": "in traces",
+}
+RULES_SHOWN = {"user_column": "avoids"}
 SCORER_KEYS = {"model": "whose scores order the candidates", "name": "in traces"}
 EVALUATE_KEYS = {
     "k": "length of the lists",

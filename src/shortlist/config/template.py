@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shortlist.config import key_meanings as meanings
 from shortlist.config.arguments import SEED
 from shortlist.config.commented_table import CommentedTable, entry
+from shortlist.config.template_stages import rule_tables, source_tables
 from shortlist.config.toml_text import toml, toml_key
 from shortlist.data import split
 from shortlist.data.import_report import describe, iso_time
@@ -24,9 +25,6 @@ from shortlist.models.buy_again import BuyAgain
 from shortlist.models.matrix_factorization import MatrixFactorization
 from shortlist.models.popularity import Popularity
 from shortlist.models.wals import WALS
-from shortlist.retrieval.nearest import Nearest
-from shortlist.retrieval.popular import Popular
-from shortlist.retrieval.related import RelatedToRecent
 from shortlist.scoring.model_scorer import ModelScorer
 
 if TYPE_CHECKING:
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
     from shortlist.data.discovery import Discovery
 
-# Similar items are found for every item beforehand, which takes n_items² products.
-MOST_ITEMS_TO_RELATE = 200_000
 SMALLEST_DIM = 2
 
 SPLITS: dict[str, tuple[Callable[..., Any], str]] = {
@@ -55,7 +51,8 @@ def template(found: Discovery, folder: Path, evaluate: Callable[..., Any], tune:
     tables = [
         *_splits(found),
         *_models(found),
-        *_sources(found),
+        *source_tables(found),
+        *rule_tables(found),
         CommentedTable(
             "[scorer]",
             ModelScorer,
@@ -250,53 +247,6 @@ def _model(
         {"type": (cls.__name__, meaning)},
         about,
         is_active,
-    )
-
-
-def _sources(found: Discovery) -> list[CommentedTable]:
-    relates = len(found.data.items) <= MOST_ITEMS_TO_RELATE
-    slow = () if relates else ("Takes long to fit with so many items:",)
-    sources = [
-        _source_table(
-            Nearest,
-            meanings.NEAREST_KEYS,
-            {"model": "taste", "k": _default(Nearest, "k")},
-            "close to the user's taste",
-        ),
-        _source_table(
-            RelatedToRecent,
-            meanings.RELATED_KEYS,
-            {"model": "taste"},
-            "similar to what was liked last",
-            slow,
-            is_active=relates,
-        ),
-        _source_table(
-            Popular, meanings.POPULAR_KEYS, {"k": _default(Popular, "k"), "model": "popular"}, "liked by most"
-        ),
-    ]
-    if found.repeats:
-        again = {"model": "again", "k": _default(Nearest, "k"), "name": "Again"}
-        sources.append(
-            _source_table(
-                Nearest, meanings.NEAREST_KEYS, again, "chosen before; shown where seen items may be"
-            )
-        )
-    return sources
-
-
-def _source_table(
-    cls: type,
-    keys: dict[str, str],
-    values: dict[str, Any],
-    meaning: str,
-    about: tuple[str, ...] = (),
-    *,
-    is_active: bool = True,
-) -> CommentedTable:
-    shown = {"name": cls.__name__, "measure": "cosine", "index": "exact"}
-    return CommentedTable(
-        "[[sources]]", cls, keys, values, shown, {"type": (cls.__name__, meaning)}, about, is_active
     )
 
 

@@ -110,7 +110,8 @@ class FeatureTable:
             if self.kinds[name] == "tags"
             else column.to_frame().select(pl.concat_list(by_name(name)))[name]
         )
-        lists = lists.list.drop_nulls().list.unique().list.sort()
+        # Codes are sorted within their rows, not texts: that takes a hundredth of the time.
+        lists = lists.list.drop_nulls().list.unique()
         length = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
         flat = (
             lists.drop_nulls().list.explode(empty_as_null=False)
@@ -118,9 +119,9 @@ class FeatureTable:
             else pl.Series([], dtype=pl.String)
         )
         labels = flat.unique().sort()
-        index = (
-            labels.search_sorted(flat).to_numpy().astype(np.int32) if flat.len() else np.zeros(0, np.int32)
-        )
+        code = labels.search_sorted(flat).to_numpy().astype(np.int64) if flat.len() else np.zeros(0, np.int64)
+        row = np.repeat(np.arange(length.size), length)
+        index = (np.sort(row * max(labels.len(), 1) + code) % max(labels.len(), 1)).astype(np.int32)
         shape = (self.frame.height, labels.len())
         return sparse.csr_array(
             (np.ones(index.size, np.float32), index, offsets(length)), shape=shape

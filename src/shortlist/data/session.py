@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,7 +81,7 @@ def _cell(name: str, value: object, kind: FeatureKind) -> object:
     """Return `value` as a cell of a column of `kind`."""
     if value is None:
         return None
-    if kind == "numeric" and isinstance(value, Real) and not isinstance(value, bool):
+    if kind == "numeric" and isinstance(value, int | float | np.number) and not isinstance(value, bool):
         return float(value)
     if kind == "time" and isinstance(value, str | datetime):
         return datetime.fromtimestamp(microseconds(value) / 1e6, UTC)

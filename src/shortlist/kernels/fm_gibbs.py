@@ -18,18 +18,30 @@ examples. `rank4` is r rounded up to a multiple of four; what is beyond r is zer
 | example_ptr, examples | the examples of each entity |
 | q, e | float32[m, rank4] and float64[m], of the examples |
 | v, w | float64[n_columns, rank4] and float64[n_columns] |
-| s, t, b | Σ z zᵀ of the factors [rank4, rank4]; Σ z x and Σ z e [rank4 + 1], the last entry that of w |
+| s, t, b | sums over the examples of a column: see `fm_lanes` |
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shortlist.kernels.fm_lanes import (
+    CHUNK,
+    LANES,
+    SHORT,
+    add_chunk,
+    add_lanes,
+    clear_lanes,
+    clear_sums,
+    copy_lane,
+    draw_lanes,
+    finish_lanes,
+    set_lane,
+    take_lane,
+)
 from shortlist.kernels.jit import fast_kernel
-from shortlist.kernels.least_squares import add_products
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,11 +50,6 @@ if TYPE_CHECKING:
     F64 = NDArray[np.float64]
     I32 = NDArray[np.int32]
     I64 = NDArray[np.int64]
-
-# Columns whose systems are solved side by side, so that vector instructions have work whatever d is.
-LANES = 32
-SHORT = 48  # columns of at most so many examples are summed side by side too
-CHUNK = 64  # examples that are added to s at a time
 
 
 @fast_kernel
@@ -86,7 +93,8 @@ def draw_columns(
         n = min(together, stop - first)
         if together > 1 and n_examples[first] <= SHORT:
             _begin_lanes(first, n, columns, ptr, entities, example_ptr, next_entity, next_place)
-            _clear_lanes(d, a, beside)
+            beside[:, :] = 0.0
+            clear_lanes(d, a)
             for _ in range(n_examples[first]):
                 _take_examples(
                     first,
@@ -106,26 +114,26 @@ def draw_columns(
                     next_place,
                     beside,
                 )
-                _add_lanes(d, beside, a)
-            _finish_lanes(d, precision, shift, alpha, a)
+                add_lanes(d, beside, a)
+            finish_lanes(d, precision, shift, alpha, a)
         else:
             for lane in range(n):
                 c = columns[first + lane]
-                _clear(s, t, b)
+                clear_sums(s, t, b)
                 _copy_row(v, c, own)
                 add_examples(
                     ptr[c], ptr[c + 1], entities, values, example_ptr, examples, q, e, own, z, s, t, b
                 )
-                _set_lane(lane, rank, precision, shift, alpha, own, w[c], s, t, b, a)
+                set_lane(lane, rank, precision, shift, alpha, own, w[c], s, t, b, a)
             for lane in range(n, LANES):
-                _copy_lane(lane, d, a)
+                copy_lane(lane, d, a)
         if not draw_lanes(d, a, noise, first, n):
             failed: int = columns[first]
             return failed
         for lane in range(n):
             c = columns[first + lane]
             _copy_row(v, c, own)
-            _take_lane(lane, rank, a, b)
+            take_lane(lane, rank, a, b)
             move_examples(ptr[c], ptr[c + 1], entities, values, example_ptr, examples, own, w[c], b, q, e)
             for f in range(rank):
                 v[c, f] = b[f]
@@ -148,15 +156,6 @@ def _begin_lanes(
     for lane in range(n):
         next_entity[lane] = ptr[columns[first + lane]]
         next_place[lane] = example_ptr[entities[next_entity[lane]]]
-
-
-@fast_kernel
-def _clear_lanes(d: int, a: F64, beside: F64) -> None:
-    beside[:, :] = 0.0
-    for i in range(d + 1):
-        for j in range(min(i + 1, d)):
-            for lane in range(a.shape[2]):
-                a[i, j, lane] = 0.0
 
 
 @fast_kernel
@@ -201,35 +200,6 @@ def _take_examples(
 
 
 @fast_kernel
-def _add_lanes(d: int, beside: F64, a: F64) -> None:
-    """Add the products of z and x with one another, and below them with the error, lane by lane."""
-    for i in range(d + 1):
-        for j in range(min(i + 1, d)):
-            for lane in range(a.shape[2]):
-                a[i, j, lane] += beside[i, lane] * beside[j, lane]
-
-
-@fast_kernel
-def _finish_lanes(d: int, precision: F64, shift: F64, alpha: float, a: F64) -> None:
-    """Make of the sums the precision of each lane's column and, below it, its right side."""
-    for i in range(d):
-        for j in range(i + 1):
-            own = precision[i, j]
-            for lane in range(a.shape[2]):
-                a[i, j, lane] = own + alpha * a[i, j, lane]
-        own = shift[i]
-        for lane in range(a.shape[2]):
-            a[d, i, lane] = own + alpha * a[d, i, lane]
-
-
-@fast_kernel
-def _clear(s: F64, t: F64, b: F64) -> None:
-    s[:, :] = 0.0
-    t[:] = 0.0
-    b[:] = 0.0
-
-
-@fast_kernel
 def _copy_row(v: F64, c: int, own: F64) -> None:
     for f in range(len(own)):
         own[f] = v[c, f]
@@ -270,123 +240,9 @@ def add_examples(
             z[rank4, n], z[rank4 + 1, n] = x, e[example]
             n += 1
             if n == CHUNK:
-                _add_chunk(n, z, s, t, b)
+                add_chunk(n, z, s, t, b)
                 n = 0
-    _add_chunk(n, z, s, t, b)
-
-
-@fast_kernel
-def _add_chunk(n: int, z: F64, s: F64, t: F64, b: F64) -> None:
-    rank4 = len(z) - 2
-    add_products(s, z, z, rank4, n)
-    for f in range(rank4 + 1):
-        with_w, with_e = 0.0, 0.0
-        for k in range(n):
-            with_w += z[f, k] * z[rank4, k]
-            with_e += z[f, k] * z[rank4 + 1, k]
-        t[f] += with_w
-        b[f] += with_e
-
-
-@fast_kernel
-def _set_lane(
-    lane: int,
-    rank: int,
-    precision: F64,
-    shift: F64,
-    alpha: float,
-    v: F64,
-    w: float,
-    s: F64,
-    t: F64,
-    b: F64,
-    a: F64,
-) -> None:
-    """Set lane `lane` of a [d + 1, d, LANES] to a column's precision and, below it, its right side; b changes."""
-    rank4 = len(v)
-    of_w = b[rank4] + t[rank4] * w
-    for i in range(rank):
-        total = b[i] + t[i] * w + s[i, i] * v[i]
-        for j in range(i):
-            total += s[i, j] * v[j]
-            b[j] += s[i, j] * v[i]
-        b[i] = total
-        of_w += t[i] * v[i]
-        for j in range(i + 1):
-            a[i, j, lane] = precision[i, j] + alpha * s[i, j]
-        a[rank, i, lane] = precision[rank, i] + alpha * t[i]
-    for i in range(rank):
-        a[rank + 1, i, lane] = shift[i] + alpha * b[i]
-    a[rank + 1, rank, lane] = shift[rank] + alpha * of_w
-    a[rank, rank, lane] = precision[rank, rank] + alpha * t[rank4]
-
-
-@fast_kernel
-def _copy_lane(lane: int, d: int, a: F64) -> None:
-    """Fill an unused lane with what lane 0 has, which is positive definite if anything is."""
-    for i in range(d + 1):
-        for j in range(min(i + 1, d)):
-            a[i, j, lane] = a[i, j, 0]
-
-
-@fast_kernel
-def _take_lane(lane: int, rank: int, a: F64, out: F64) -> None:
-    """Write a draw into out float64[rank4 + 1]: the factors, zeros, and w at the end."""
-    out[:] = 0.0
-    for f in range(rank):
-        out[f] = a[rank + 1, f, lane]
-    out[len(out) - 1] = a[rank + 1, rank, lane]
-
-
-@fast_kernel
-def draw_lanes(d: int, a: F64, noise: F64, first: int, n: int) -> bool:
-    """Replace row d of a [d + 1, d, LANES], x, by A⁻¹ x + L⁻ᵀ noise; False if not all are finite.
-
-    A = L Lᵀ is the lower triangle of the first d rows, which are overwritten. Lane l < n takes noise[first + l]. Each
-    lane's arithmetic is its own: the draw of a column does not depend on which others are solved beside it.
-    """
-    for j in range(d):
-        _less_products(a, j, j)
-        pivot = a[j, j]
-        # Its inverse, since what follows multiplies; as an array, since there no division is checked.
-        pivot[:] = 1.0 / np.sqrt(pivot)
-        for i in range(j + 1, d + 1):  # with the right side as the row below: L⁻¹ x comes along
-            _less_products(a, i, j)
-            _times(a, i, j)
-    for lane in range(n):
-        for i in range(d):
-            a[d, i, lane] += noise[first + lane, i]
-    for i in range(d - 1, -1, -1):
-        _times(a, d, i)
-        for k in range(i):
-            _less_product(a, d, k, i)
-    for i in range(d):
-        for lane in range(n):
-            if not math.isfinite(a[d, i, lane]):
-                return False
-    return True
-
-
-@fast_kernel
-def _less_products(a: F64, i: int, j: int) -> None:
-    """Subtract Σ_k a[i, k] a[j, k], k < j, from a[i, j], lane by lane."""
-    for k in range(j):
-        for lane in range(a.shape[2]):
-            a[i, j, lane] -= a[i, k, lane] * a[j, k, lane]
-
-
-@fast_kernel
-def _less_product(a: F64, d: int, k: int, i: int) -> None:
-    """Subtract a[i, k] a[d, i] from a[d, k], lane by lane."""
-    for lane in range(a.shape[2]):
-        a[d, k, lane] -= a[i, k, lane] * a[d, i, lane]
-
-
-@fast_kernel
-def _times(a: F64, i: int, j: int) -> None:
-    """Multiply a[i, j] by a[j, j], lane by lane."""
-    for lane in range(a.shape[2]):
-        a[i, j, lane] *= a[j, j, lane]
+    add_chunk(n, z, s, t, b)
 
 
 @fast_kernel
@@ -473,10 +329,10 @@ def draw_one(
     """Write the draw of one column from its sums into out float64[rank4 + 1]; noise float64[1, d]. False as above."""
     d = rank + 1
     a = np.empty((d + 1, d, LANES))
-    _set_lane(0, rank, precision, shift, alpha, v, w, s, t, b, a)
+    set_lane(0, rank, precision, shift, alpha, v, w, s, t, b, a)
     for lane in range(1, LANES):
-        _copy_lane(lane, d, a)
+        copy_lane(lane, d, a)
     if not draw_lanes(d, a, noise, 0, 1):
         return False
-    _take_lane(0, rank, a, out)
+    take_lane(0, rank, a, out)
     return True

@@ -70,7 +70,8 @@ class PackedItems:
         # The roundings: of step · unit · dot in the scan, and of the final score, at most ‖q‖ ‖v‖ = ‖q‖ s (ℓ + c).
         size = (norm + float(unit) * np.linalg.norm(value)) * (self.length_ratio + self.error_ratio)
         radius = norm * self.error_ratio + error * self.length_ratio + _ROUNDINGS * _EPS * size
-        return PackedQuery(value.astype(np.int8).view(np.int32), value, unit, np.float32(radius * _UP))
+        radius = np.float32(radius * _UP + SMALLEST_STEP)  # a normal number, whose own rounding _UP covers
+        return PackedQuery(value.astype(np.int8).view(np.int32), value, unit, radius)
 
 
 @dataclass(frozen=True, eq=False)

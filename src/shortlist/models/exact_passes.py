@@ -22,6 +22,8 @@ BLOCK_SCORES = 1 << 19
 MOST_ROWS = 256
 # Items of a task of the scan: 8 MiB at 64 dims, long beside the start of a task.
 SCAN_ITEMS = 1 << 17
+# Candidates a buffer holds beyond twice those asked for: at least one chunk.
+ROOM = 4 * CHUNK
 # Candidates of all rows of a block.
 _BUFFERED = 1 << 22
 
@@ -257,7 +259,7 @@ def _scan(
 
 def _capacity(k: int, n_items: int) -> int:
     """Return how many candidates a buffer holds: those of one chunk beyond what a floor leaves of it."""
-    return min(2 * k + 4 * CHUNK, n_items + CHUNK)
+    return min(2 * k + ROOM, n_items + CHUNK)
 
 
 def _rows_of_a_block(n: int, workers: int, capacity: int) -> int:

@@ -154,16 +154,23 @@ class ItemSearch:
     def _quick_pass(self, asked: Queries, permitted: Permitted, found: Ranked) -> None:
         n_items, dim = self.catalogue.items.shape
         few = asked.norm.size <= FEW_QUERIES and n_items >= LARGE_CATALOGUE and dim < _MOST_DIMS
-        if few and self.packs:
-            by_bytes(self.catalogue, self._bytes(), asked, permitted, found, portable=PORTABLE)
+        packed = self._bytes() if few and self.packs else None
+        if packed is not None:
+            by_bytes(self.catalogue, packed, asked, permitted, found, portable=PORTABLE)
         else:
             by_products(self.catalogue, asked, permitted, found)
 
-    def _bytes(self) -> PackedItems:
-        with self._packing:
-            if self._packed is None:
-                self._packed = PackedItems.of(self.catalogue.items)
-            return self._packed
+    def _bytes(self) -> PackedItems | None:
+        """Return the packed items, None while another thread packs them.
+
+        Nobody waits for that: it runs on the pool, whose threads may be those who would wait.
+        """
+        if self._packed is None and self._packing.acquire(blocking=False):
+            try:
+                self._packed = self._packed or PackedItems.of(self.catalogue.items)
+            finally:
+                self._packing.release()
+        return self._packed
 
     def _search_narrow(
         self,

@@ -26,7 +26,7 @@ from shortlist.models.held_out_rows import held_out_rows
 from shortlist.models.model import Model
 from shortlist.models.newcomers import new_users
 from shortlist.models.unseen_items import UnseenItems
-from shortlist.models.vectors import DotProduct, UserVectors
+from shortlist.models.vectors import DotProduct, UserVectors, said
 from shortlist.parameters import number, one_of, whole
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from shortlist.data.vocabulary import Id
     from shortlist.models.fitting import Fitting
     from shortlist.models.fm_fold_in import Link
+    from shortlist.models.vectors import Said
     from shortlist.stages import Lists, Request
 
 EXAMPLES_A_BLOCK = 1 << 16
@@ -217,6 +218,11 @@ class FactorizationMachine(DotProduct, Model):
 
     # Fitting.
 
+    @property
+    def folds_in(self) -> tuple[Said, ...]:
+        """Return by what people are placed: events by their id's row, and features where any were learned."""
+        return said(events=len(self.encoder.user_ids) > 0, features=self.encoder.users.width > 0)
+
     def _fit(self, dataset: Dataset, fitting: Fitting) -> None:
         log = learned_events(dataset)
         self._encode(dataset, log)
@@ -312,7 +318,7 @@ class FactorizationMachine(DotProduct, Model):
             rng=rng,
         )
         if start is not None and not probit:
-            chain.alpha = float(scale.deviation / start.noise_[-1]) ** 2
+            chain.state.alpha = float(scale.deviation / start.noise_[-1]) ** 2
         n_epochs = self._of("n_epochs" if start is None else "refit_epochs")
         burn_in = self.burn_in
         if burn_in is None or start is not None:

@@ -67,7 +67,7 @@ class Posterior:
     """The kept draws of a chain, in the units of the values; `unknown` columns stand behind those of the encoder."""
 
     def __init__(self, design: Design, chain: Chain, n_kept: int, scale: Scale) -> None:
-        n_columns, dim = design.n_columns, chain.rank
+        n_columns, dim = design.n_columns, chain.state.rank
         self._design, self._chain, self._scale = design, chain, scale
         self.parameters = Parameters.zeros(n_columns, n_kept, dim)
         self.priors = IdPriors(
@@ -76,14 +76,15 @@ class Posterior:
         self.n = 0
         self._idle = [
             np.setdiff1d(np.arange(field.start, field.stop), used.columns)
-            for field, used in zip(design.fields, chain.fields, strict=True)
+            for field, used in zip(design.fields, chain.draws.fields, strict=True)
         ]
 
     def store(self) -> None:
         """Write where the chain is into the first slot that is not kept yet."""
-        chain, slot, dim = self._chain, self.n, self._chain.rank
+        chain, at, slot = self._chain, self._chain.state, self.n
+        dim = at.rank
         units = self._scale.units(dim)
-        theta = np.column_stack([chain.factors[:, :dim], chain.weights])
+        theta = np.column_stack([at.factors[:, :dim], at.weights])
         for number, field in enumerate(self._design.fields):
             mean, precision = chain.priors[number]
             theta[self._idle[number]] = mean
@@ -95,8 +96,8 @@ class Posterior:
         theta *= units
         of = self.parameters
         of.factors[:, slot], of.weights[:, slot] = theta[:, :dim], theta[:, dim]
-        of.intercepts[slot] = self._scale.mean + self._scale.deviation * chain.intercept
-        self.priors.noise_precisions[slot] = chain.alpha / self._scale.deviation**2
+        of.intercepts[slot] = self._scale.mean + self._scale.deviation * at.intercept
+        self.priors.noise_precisions[slot] = at.alpha / self._scale.deviation**2
 
     def filled(self) -> tuple[Parameters, IdPriors]:
         """Return the kept draws; the last one stored where none is kept yet."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import linalg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,9 +32,9 @@ def draw_prior(vectors: F64, rng: np.random.Generator) -> Prior:
     mean = vectors.mean(axis=0) if n else np.zeros(d)
     centred = vectors - mean
     scatter = np.eye(d) + centred.T @ centred + (BETA * n / (BETA + n)) * np.outer(mean, mean)
-    precision = draw_wishart(linalg.inv(scatter), d + n, rng)
-    root: F64 = linalg.cholesky(precision, lower=True)
-    deviation = linalg.solve_triangular(root, np.asarray(rng.standard_normal(d)), lower=True, trans="T")
+    precision = draw_wishart(np.linalg.inv(scatter), d + n, rng)
+    root: F64 = np.linalg.cholesky(precision)
+    deviation = np.linalg.solve(root.T, rng.standard_normal(d))
     return Prior((n / (BETA + n)) * mean + deviation / np.sqrt(BETA + n), precision)
 
 
@@ -44,6 +43,6 @@ def draw_wishart(scale: F64, degrees: float, rng: np.random.Generator) -> F64:
     d = len(scale)
     triangle = np.tril(rng.standard_normal((d, d)), -1)
     triangle[np.diag_indices(d)] = np.sqrt(rng.chisquare(degrees - np.arange(d)))
-    root = linalg.cholesky((scale + scale.T) / 2, lower=True) @ triangle
+    root = np.linalg.cholesky((scale + scale.T) / 2) @ triangle
     drawn: F64 = root @ root.T
     return drawn

@@ -10,6 +10,8 @@ from shortlist.models.model import Measure
 from shortlist.models.stage import Stage
 from shortlist.parameters import one_of, whole
 from shortlist.retrieval.anchors import best_of_each, recent_positive
+from shortlist.retrieval.compared_items import ComparedItems
+from shortlist.retrieval.related_rows import related_rows
 from shortlist.stages import Candidates, Lists, offsets
 
 if TYPE_CHECKING:
@@ -51,13 +53,8 @@ class RelatedToRecent(Stage):
         self.measure: Measure | None = None if measure is None else one_of("measure", measure, Measure)
 
     def _prepare(self, _dataset: Dataset) -> None:
-        known = np.flatnonzero(self.model.known_items_).astype(np.int32)
-        lists = self.model.similar(known, self.per_item, self.measure)
-        shape = (self.model.known_items_.size, self.per_item)
-        self.related_idx_ = np.full(shape, -1, np.int32)
-        self.related_score_ = np.zeros(shape, np.float32)
-        self.related_idx_[known[lists.row], lists.rank - 1] = lists.item_idx
-        self.related_score_[known[lists.row], lists.rank - 1] = lists.score
+        rows = related_rows(ComparedItems.of(self.model, self.measure), self.per_item)
+        self.related_idx_, self.related_score_ = rows.item_idx, rows.score
 
     def propose(self, request: Request) -> Candidates:
         """Return the proposals, most similar first, each with its anchor."""

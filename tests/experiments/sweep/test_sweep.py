@@ -232,7 +232,7 @@ def test_two_sizes_are_answered_for_and_a_sample_of_users_is_measured(world):
     assert sweep(pipeline_of(lists, table), train, test, (3, 5), 3, **FAST).contrast is None
 
 
-def test_rules_and_the_other_protocol_hold(world):
+def test_the_other_protocol_shows_what_was_seen(world):
     train, test, lists, table = world
     found = sweep(pipeline_of(lists, table), train, test, (12,), 3, exclude_seen=False, **FAST)
     relevant = [set(test.interactions.item_idx[test.interactions.user_idx == u].tolist()) for u in range(5)]
@@ -241,6 +241,25 @@ def test_rules_and_the_other_protocol_hold(world):
     assert found.largest.figures["ndcg"].value == pytest.approx(wanted)
     assert found.largest.figures["candidate_recall"].value == 1
     assert found.setting.protocol == "repeats allowed"
+
+
+def test_rules_hold_and_are_timed_with_what_is_between_the_stages(world):
+    train, test, lists, table = world
+    denied = train.items.ids[:4].to_list()
+    pipeline = pipeline_of(lists, table).unfitted(rules=[sl.DenyList(denied)], rerank=[_Halved()])
+    found = sweep(pipeline, train, test, (12,), 3, **FAST)
+    assert found.largest.figures["candidate_recall"].value < 1
+    assert found.largest.n_candidates < N_ITEMS - 4
+    assert list(found.largest.milliseconds) == [
+        "one", "two", "merge", "scoring", "re-ranking", "the rest", "whole request",
+    ]  # fmt: skip
+
+
+class _Halved:
+    name = "halved"
+
+    def adjust(self, _request, candidates):
+        return candidates.score / 2
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,20 @@ def test_every_model_has_a_default_space_that_holds_its_defaults(name):
             parts.build({address: value})
 
 
+def test_a_source_has_a_default_space_that_holds_its_defaults():
+    made = [sl.BoughtTogether(), sl.NextItem(), sl.TopInGroup("genres"), sl.TopInSegment()]
+    made += [sl.TopInUserGroup("country"), sl.Trending()]
+    parts = Parts(sl.Pipeline(made, sl.ModelScorer(sl.WALS())))
+    space = default_space(parts)
+    for source in made:
+        own = [name for address in space for kind, of, name in [address.split(".")] if of == source.name]
+        assert own == list(DEFAULTS[source.name])
+    for address, found in space.items():
+        assert parts.values[address] in found
+        for value in found.ends:
+            parts.build({address: value})
+
+
 def test_a_mapping_has_its_penalties_and_the_default_space_of_its_model():
     found = default_space(Parts(sl.FeatureMapping({"taste": sl.WALS()})))
     wanted = {f"models.taste.{name}" for name in DEFAULTS["WALS"]}

@@ -1,6 +1,6 @@
-"""What is searched where nothing else is said: the parameters of each model that decide its quality most.
+"""What is searched where nothing else is said: the parameters of each model and source that decide its quality most.
 
-Of a pipeline too its models alone: what sources add to them is to be named.
+Of sources what they propose, not how much: more is always found, and costs time; their sizes are to be named.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shortlist.experiments.tuning.parts import Builder, Parts
     from shortlist.experiments.tuning.search_space import Space
 
-# Every model of the registry has a row, and its constructor's defaults lie within.
+# Every model of the registry has a row, and a source with more than sizes; the constructors' defaults lie within.
 DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
     "Blend": {},  # its weights are found when it is fitted, its models have rows of their own
     "BPR": {
@@ -113,6 +113,27 @@ DEFAULTS: Mapping[str, Mapping[str, Dimension]] = {
     "UserNeighbors": {
         "n_neighbors": Range(10, 1000, log=True, whole=True),
         "shrinkage": Range(1.0, 300.0, log=True),
+    },
+    "BoughtTogether": {
+        "measure": Choices(("cosine", "conditional", "lift")),
+        "shrinkage": Range(0.5, 100.0, log=True),
+    },
+    "NextItem": {
+        "window": Range(1, 20, log=True, whole=True),
+        "measure": Choices(("conditional", "cosine", "lift")),
+        "shrinkage": Range(0.5, 100.0, log=True),
+    },
+    "TopInGroup": {
+        "groups": Range(1, 10, log=True, whole=True),
+    },
+    "TopInSegment": {
+        "by": Choices(("share", "lift")),
+    },
+    "TopInUserGroup": {
+        "shrinkage": Range(1.0, 300.0, log=True),
+    },
+    "Trending": {
+        "half_life_days": Range(0.5, 1000.0, log=True),
     },
     "Popularity": {
         "by": Choices(("count", "decayed", "mean")),

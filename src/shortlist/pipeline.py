@@ -167,7 +167,7 @@ class Pipeline:
         }
 
     def _default_model(self, fitted: Mapping[int, Model]) -> Model | None:
-        """Return the model whose vectors items are compared by where nothing else is said: the scorer's, or a source's."""
+        """Return the model by whose vectors items are compared where nothing else is said."""
         stages = flat((self.scorer, *self.sources))
         models = (fitted[id(stage.model)] for stage in stages if stage.model is not None)
         return next((model for model in models if model.has_item_vectors), None)
@@ -374,7 +374,7 @@ class Pipeline:
         return [step for step in self.rerank_ if not isinstance(step, Select)]
 
     def _listed(self, request: Request, candidates: Candidates) -> tuple[Lists, Candidates]:
-        """Return the lists, by `Select` or in the order of scores, and the candidates with what they were chosen for."""
+        """Return the lists, by `Select` or by score, and the candidates with what they were chosen for."""
         select = next((step for step in self.rerank_ if isinstance(step, Select)), None)
         return (
             (best_of(candidates, request.k), candidates)

@@ -43,7 +43,7 @@ def _select(place: Place, entry: Mapping[str, Any], models: Mapping[str, Model])
         raise place.at(TERMS).error(
             'it is a table: terms = { MMR = 0.1, Calibration = { on = "genres", weight = 0.1 } }'
         )
-    made = [_term(place.at(f"{TERMS}.{name}"), name, given, models) for name, given in terms.items()]
+    chosen = [_term(place.at(f"{TERMS}.{name}"), name, given, models) for name, given in terms.items()]
     rest = {key: value for key, value in entry.items() if key not in ("type", TERMS)}
     given = arguments(place, rest, Select, supplied=(TERMS,), models=models)
     return Call(place, lambda: Select(*chosen, **given), {})()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from shortlist.data.row_labels import RowLabels
+from shortlist.data.vocabulary import Id
 from shortlist.errors import ParameterError
 from shortlist.kernels.greedy_selection import PARTS, Caps, Mix, Similar, greedy_selection
 from shortlist.models.stage import Stage
@@ -17,12 +19,9 @@ from shortlist.reranking.similarity_terms import DPP, MMR
 from shortlist.stages import Lists, offsets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
-    from shortlist.data.vocabulary import Id
     from shortlist.stages import Candidates, Request
 
 Term = MMR | DPP | Calibration | Exposure

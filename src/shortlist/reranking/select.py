@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from shortlist.data.row_labels import RowLabels
-from shortlist.data.vocabulary import Id
 from shortlist.errors import ParameterError
 from shortlist.kernels.greedy_selection import PARTS, Caps, Mix, Similar, greedy_selection
 from shortlist.models.stage import Stage
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
+    from shortlist.data.vocabulary import Id
     from shortlist.stages import Candidates, Request
 
 Term = MMR | DPP | Calibration | Exposure

@@ -318,7 +318,11 @@ class Pipeline:
             shown = answer(self.memory_, ids, part, best, listed, on_unknown, popular=self._popular())
             unscored = frozenset(ids.gather(np.flatnonzero(listed & ~known[rows])).to_list())
             parts.append((rows, replace(shown, candidates=candidates, in_turn=unscored)))
-        return replace(Recommendations.joined(user_ids, parts), reason_of=partial(self._reasons, request))
+        return replace(
+            Recommendations.joined(user_ids, parts),
+            reason_of=partial(self._reasons, request),
+            objective=getattr(self.scorer_, "says", None),
+        )
 
     def _popular(self) -> Callable[[Request], Lists] | None:
         """Return what ranks items for strangers: the first `Popular` source, None where there is none."""

@@ -37,6 +37,7 @@ class Recommendations:
     - in_turn: the user ids whom the scorer of a pipeline knows nothing of, so that their list is in the order in which
       its sources took turns: the score is 1 / turn
     - reason: why an item is on a list, where nothing more is known (`reason_of`)
+    - objective: what the lists are ranked for, in words, where the scorer says it
     - candidates: everything that was proposed (pipelines only), rows aligned with user_ids
     """
 
@@ -49,6 +50,7 @@ class Recommendations:
     candidates: Candidates | None = None
     reason_of: Callable[[Recommendations], Sequence[Reason]] | None = None
     reason: Reason = PLAIN_REASON
+    objective: str | None = None
 
     @classmethod
     def joined(

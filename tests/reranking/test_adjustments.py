@@ -27,7 +27,7 @@ def before_and_after(seed, step, at=None):
 
 
 def test_freshness_adds_a_share_of_the_spread_that_halves():
-    data, fitted, request, candidates, before, spread = before_and_after(0, Freshness(30.0, 0.5))
+    data, _, request, candidates, before, spread = before_and_after(0, Freshness(30.0, 0.5))
     log = data.interactions
     first = np.full(N_ITEMS, NEVER)
     np.minimum.at(first, log.item_idx, log.timestamp)

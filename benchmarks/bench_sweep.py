@@ -1,6 +1,6 @@
 """How many candidates to retrieve: sweeps on MovieLens small, online retail and Gowalla.
 
-    python benchmarks/bench_sweep.py [--data DIRECTORY] [--only PART …] [--resume] [--seed 0]
+    python benchmarks/bench_sweep.py [--data DIRECTORY] [--only PART …] [--resume] [--users N] [--requests N]
 
 MovieLens small and online retail are swept as examples/sweep-movielens.toml and examples/sweep-retail.toml describe.
 DIRECTORY holds train.parquet and test.parquet (user_id, item_id) of the Gowalla split that LightGCN published, which
@@ -8,7 +8,8 @@ has no licence and is not part of this repository; without it that part is left 
 WALS and RP3beta have the parameters that bench_gowalla found on a validation part, WALS at a smaller dim.
 
 A part is one data set. `--resume` keeps the parts that are measured already, `--only` measures some and keeps the
-others. The times are those of requests for one user each, one after another, with nothing else to do.
+others. `--users` measures so many users of each, drawn, `--requests` times so many requests at each size: one user
+each, one after another, with nothing else to do.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,8 @@ import shortlist as sl
 from shortlist import config
 from shortlist.experiments.sweep.figures import P50, P99
 from shortlist.experiments.sweep.outcome import Sweep
+from shortlist.experiments.sweep.sweep import N_REQUESTS, VERSUS
+from shortlist.experiments.sweep.tables import verdict
 from shortlist.experiments.sweep.times import WHOLE
 
 if TYPE_CHECKING:
@@ -34,20 +38,18 @@ if TYPE_CHECKING:
 NAME = "sweep"
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 GOWALLA_K = 20
-GOWALLA_USERS = 5000
 SIZES = (20, 50, 100, 200, 500, 1000)
 
 
-def of_example(name: str) -> Sweep:
+def of_example(name: str, **effort: Any) -> Sweep:
     """Return the sweep that an example describes, as `shortlist sweep` makes it."""
     asked = config.read(EXAMPLES / name)
     parts = asked.split(asked.dataset())
-    return sl.sweep(
-        asked.recommender, parts.train, parts.test, SIZES, rng=asked.seed, split=parts.name, on_step=say
-    )
+    told = {"rng": asked.seed, "split": parts.name, "on_step": say}
+    return sl.sweep(asked.recommender, parts.train, parts.test, SIZES, **told, **effort)
 
 
-def of_gowalla(folder: Path) -> Sweep:
+def of_gowalla(folder: Path, **effort: Any) -> Sweep:
     """Return the sweep on Gowalla: WALS, similar items and popular ones retrieve, RP3beta scores."""
     pairs = pair_data.read(folder)
     taste = sl.WALS(
@@ -64,12 +66,13 @@ def of_gowalla(folder: Path) -> Sweep:
         [sl.Nearest(taste), sl.RelatedToRecent(near, recent=20, per_item=20), sl.Popular()],
         sl.ModelScorer(sl.RP3beta(alpha=0.7, beta=0.3, n_neighbors=1000)),
     )
-    return sl.sweep(pipeline, pairs.train, pairs.test, SIZES, GOWALLA_K, n_users=GOWALLA_USERS, on_step=say)
+    train = replace(pairs.train, name="Gowalla, train of the split of LightGCN")
+    return sl.sweep(pipeline, train, pairs.test, SIZES, GOWALLA_K, on_step=say, **effort)
 
 
-PARTS: dict[str, Callable[[Path], Sweep]] = {
-    "movielens": lambda _: of_example("sweep-movielens.toml"),
-    "retail": lambda _: of_example("sweep-retail.toml"),
+PARTS: dict[str, Callable[..., Sweep]] = {
+    "movielens": lambda _, **effort: of_example("sweep-movielens.toml", **effort),
+    "retail": lambda _, **effort: of_example("sweep-retail.toml", **effort),
     "gowalla": of_gowalla,
 }
 
@@ -128,6 +131,7 @@ def tables(name: str, found: Sweep) -> dict[str, Any]:
             *_cells(one.ndcg_lost),
         ]
         for of in found.sizes
+        if of.size in VERSUS
         for one in of.sources
     ]
     return {
@@ -135,6 +139,42 @@ def tables(name: str, found: Sweep) -> dict[str, Any]:
         f"{name}_sources": results.table(parts, sources),
         f"{name}_stages": _stages(found),
     }
+
+
+def answers(sweeps: dict[str, Sweep]) -> dict[str, Any]:
+    """Return the table of what each sweep says about how many to retrieve."""
+    columns = {
+        "data": "",
+        "users": ",d",
+        "knee": "d",
+        "recall bends at": "d",
+        "ndcg, 500 minus 100": "+.4f",
+        "from": "+.4f",
+        "to": "+.4f",
+        "ms at 100": ".2f",
+        "ms at 500": ".2f",
+        "load a core": ".1f",
+        "100 or 500?": "",
+    }
+    rows = []
+    for found in sweeps.values():
+        by_size = {of.size: of for of in found.sizes}
+        assert found.contrast is not None, "100 and 500 are among SIZES"
+        more = found.contrast.differences["ndcg"]
+        ndcg = by_size[500].figures["ndcg"].value
+        rows.append(
+            [
+                found.parts.name,
+                found.setting.n_users,
+                found.knee,
+                found.bend,
+                *_cells(more),
+                *(by_size[size].milliseconds[WHOLE][P50].value for size in (100, 500)),
+                found.setting.load,
+                verdict(more, ndcg, found.setting.margin, (100, 500)).rstrip("."),
+            ]
+        )
+    return results.table(columns, rows)
 
 
 def _stages(found: Sweep) -> dict[str, Any]:
@@ -156,18 +196,21 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=results.DATA / "gowalla")
     parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--seed", type=int, choices=[0], default=0, help="that of the examples")
+    parser.add_argument("--users", type=int)
+    parser.add_argument("--requests", type=int, default=N_REQUESTS)
     arguments = parser.parse_args()
     for name in arguments.only:
         if arguments.resume and name in kept():
             continue
         if name == "gowalla" and not (arguments.data / "train.parquet").is_file():
+            if arguments.only == [name]:
+                results.leave_out(f"no train.parquet in {arguments.data}; give --data")
             print(f"left out: {name}, no train.parquet in {arguments.data}; give --data", flush=True)
             continue
         start = time.perf_counter()
-        found = PARTS[name](arguments.data)
+        found = PARTS[name](arguments.data, n_users=arguments.users, n_requests=arguments.requests)
         print(found.to_text(), flush=True)
-        write(kept() | {name: found.to_values() | {"seconds": time.perf_counter() - start}}, arguments.seed)
+        write(kept() | {name: found.to_values() | {"seconds": time.perf_counter() - start}})
 
 
 def kept() -> dict[str, Any]:
@@ -177,14 +220,15 @@ def kept() -> dict[str, Any]:
     return found
 
 
-def write(sweeps: dict[str, Any], seed: int) -> None:
+def write(sweeps: dict[str, Any]) -> None:
     """Write all parts that were measured, in the order of `PARTS`."""
     ordered = {name: sweeps[name] for name in PARTS if name in sweeps}
-    found: dict[str, Any] = {}
-    for name, values in ordered.items():
-        found |= tables(name, Sweep.from_values(values))
+    swept = {name: Sweep.from_values(values) for name, values in ordered.items()}
+    found = {"answers": answers(swept)}
+    for name, sweep in swept.items():
+        found |= tables(name, sweep)
     hashes = "; ".join(f"{name} {values['data']['train_sha256']}" for name, values in ordered.items())
-    results.write(NAME, {"sweeps": ordered, "tables": found}, data_hash=hashes, seed=seed)
+    results.write(NAME, {"sweeps": ordered, "tables": found}, data_hash=hashes, seed=0)
 
 
 if __name__ == "__main__":

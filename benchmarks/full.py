@@ -26,6 +26,9 @@ PARTS = {
     "content_lab": ("speed", "lab"),
     "softmax_net": ("gowalla", "negatives", "folding"),
     "gowalla": ("item_neighbors", "rp3beta", "graph_filter", "ease", "bpr", "wals", "blend"),
+    "related_items": ("update", "million", "index"),
+    "index": ("glove", "wals", "crossing"),
+    "ten_million": ("build", "search", "exact"),
 }
 DONE = results.DATA / "full.json"
 

@@ -6,9 +6,12 @@ Ids alone, one-hot, the groups being users and items; predictions are clipped to
 """
 
 import json
+import os
 import sys
 import time
 from importlib.metadata import version
+
+os.environ["TQDM_DISABLE"] = "1"  # read when myfm is imported: no bar of its progress
 
 import myfm
 import numpy as np

@@ -1,6 +1,7 @@
 """What all tests share: a seeded generator, how hypothesis searches, and the threads of a worker of pytest-xdist."""
 
 import os
+import signal
 
 import hypothesis
 import numpy as np
@@ -20,6 +21,12 @@ THREADS_OF_A_WORKER = {
     "POLARS_MAX_THREADS": "2",
     "SHORTLIST_NUM_THREADS": "2",
 }
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C through where a shell started the tests in the background, which ignores it: some tests raise it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)

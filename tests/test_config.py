@@ -24,8 +24,22 @@ HERE = Path("/somewhere/c.toml")
 DATA = '[data]\ninteractions = "events.csv"\n'
 MODEL = '[models.m]\ntype = "Popularity"\n'
 WALS = '[models.w]\ntype = "WALS"\ndim = 3\n'
+# The model of those that take no other.
+MODELS = {"Again": sl.BuyAgain(), "TopInSegment": sl.KMeansSegments()}
 SOURCE = '[[sources]]\ntype = "Nearest"\nmodel = "w"\n'
 SCORER = '[scorer]\ntype = "ModelScorer"\nmodel = "w"\n'
+# What classes cannot be made without, besides models.
+NEEDED = {
+    "AllowList": {"items": [1]},
+    "DenyCategory": {"column": "genres", "values": ["Horror"]},
+    "DenyList": {"items": ["a"]},
+    "Hidden": {"pairs": [["u", 1]]},
+    "OnlyCategory": {"column": "genres", "values": ["Comedy"]},
+    "PrecomputedLists": {"lists": "/lists.csv"},
+    "TopInGroup": {"column": "genres"},
+    "TopInUserGroup": {"column": "country"},
+    "UserBlocks": {"blocks": [["u", "Horror"]], "column": "genres"},
+}
 
 
 @pytest.fixture
@@ -54,17 +68,17 @@ def test_a_file_can_set_every_parameter_of_every_class(name: str) -> None:
     parameters = inspect.signature(cls).parameters
     functions = {"pair_weights"}  # which no file can hold; the schemes beside it can be
     assert list(parameter_types(cls)) == [key for key in parameters if key not in functions]
-    model = sl.Popularity()
+    model = MODELS.get(name, sl.Popularity())
     defaults = {key: p.default for key, p in parameters.items() if p.default not in (p.empty, None)}
     hints = parameter_types(cls)
     one = {key: "m" for key, hint in hints.items() if takes_model(hint) and not takes_models(hint)}
     several = {key: ["m"] for key, hint in hints.items() if takes_models(hint)}
-    found = arguments(Place(HERE), defaults | one | several, cls, models={"m": model})
-    assert found == defaults | dict.fromkeys(one, model) | {key: {"m": model} for key in several}
-    built = cls(**found)
-    assert (
-        built.params() == cls(**dict.fromkeys(one, model), **{key: {"m": model} for key in several}).params()
-    )
+    written = NEEDED.get(name, {})
+    needed = {key: convert(value, hints[key], HERE.parent) for key, value in written.items()}
+    found = arguments(Place(HERE), defaults | written | one | several, cls, models={"m": model})
+    models = dict.fromkeys(one, model) | {key: {"m": model} for key in several}
+    assert found == defaults | needed | models
+    assert cls(**found).params() == cls(**needed, **models).params()
 
 
 @pytest.mark.parametrize("name", registry.CLASSES)

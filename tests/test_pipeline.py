@@ -105,6 +105,16 @@ def test_users_the_scorer_does_not_know_are_unknown(dataset):
     assert shown.trace(2).height == 0
 
 
+def test_a_list_that_the_size_of_the_merge_makes_short_says_so(dataset):
+    merge = sl.Merge(1, {"Popular": 2})
+    shown = pipeline().unfitted(merge=merge).fit(dataset).recommend([0], 2)
+    trace = {row["item_id"]: row for row in shown.trace(0).to_dicts()}
+    assert shown.frame["item_id"].to_list() == [4]  # it is Popular's turn, and 0 and 2 are seen
+    assert trace[1]["removed_by"] == "beyond the merge size"
+    assert trace[4]["Nearest_rank"] == 2
+    assert shown.shortfalls[0].endswith("; the merge lets 1 candidates through")
+
+
 class Halve:
     name = "Halve"
 

@@ -14,7 +14,7 @@ LENGTH = 5
 @pytest.fixture(scope="module")
 def films():
     data = sl.datasets.movielens_small()
-    return data.with_interactions(data.interactions.where(data.interactions.user_idx < 200))
+    return data.with_interactions(data.interactions.where(data.interactions.user_idx < 80))
 
 
 def pipeline_of(scorer, **more):
@@ -116,16 +116,75 @@ def test_what_the_scorer_cannot_fold_in_is_in_the_order_of_turns(films):
         fitted.recommend_for(events, on_unknown="raise")
 
 
-def shops():
-    """Return events of people of two countries who buy different things."""
+def shops(kind="events"):
+    """Return events of people of two countries who buy different things, of two makers."""
     rng = np.random.default_rng(0)
     country = np.repeat(["France", "Spain"], 30)
     user = np.repeat(np.arange(60), 6)
     item = rng.integers(0, 20, user.size) + 20 * (user >= 30)
-    frame = pl.DataFrame({"user_id": user, "item_id": item})
+    frame = pl.DataFrame({"user_id": user, "item_id": item, "value": rng.integers(1, 6, user.size)})
     people = pl.DataFrame({"user_id": np.arange(60), "country": country, "age": rng.integers(20, 60, 60)})
     kinds = {"country": "categorical", "age": "numeric"}
-    return sl.read(frame, users=people, kind="events", features={"users": kinds})
+    goods = pl.DataFrame({"item_id": np.arange(40), "maker": ["a", "b"] * 20})
+    features = {"users": kinds, "items": {"maker": "categorical"}}
+    scale = {"scale": (1, 5)} if kind == "ratings" else {}
+    return sl.read(frame, users=people, items=goods, kind=kind, features=features, **scale)
+
+
+FOLDING = {
+    "BPR": lambda: sl.BPR(dim=2, n_epochs=1),
+    "Blend": lambda: sl.Blend(
+        {"a": sl.WALS(dim=2), "b": sl.ItemNeighbors(), "c": sl.Popularity()}, weights={"a": 1, "b": 1, "c": 0}
+    ),
+    "ContentBased": lambda: sl.ContentBased(["maker"]),
+    "EASE": sl.EASE,
+    "FactorizationMachine": lambda: sl.FactorizationMachine(dim=2, n_epochs=2),
+    "FeatureMapping": lambda: sl.FeatureMapping({"a": sl.WALS(dim=2)}, user_columns=["country"]),
+    "GraphFilter": sl.GraphFilter,
+    "ItemNeighbors": sl.ItemNeighbors,
+    "KMeansSegments": lambda: sl.KMeansSegments(2),
+    "LinearOnFeatures": sl.LinearOnFeatures,
+    "MatrixFactorization": lambda: sl.MatrixFactorization(dim=2),
+    "PureSVD": lambda: sl.PureSVD(dim=2),
+    "RP3beta": sl.RP3beta,
+    "SoftmaxNet": lambda: sl.SoftmaxNet(dim=2, n_epochs=1, history=True),
+    "TwoTower": lambda: sl.TwoTower(layers=[2], n_epochs=1),
+    "UserNeighbors": sl.UserNeighbors,
+    "WALS": lambda: sl.WALS(dim=2, user_features=["country"]),
+}
+OF_RATINGS = ("LinearOnFeatures", "MatrixFactorization")
+
+
+@pytest.mark.parametrize("name", FOLDING)
+def test_every_model_that_folds_people_in_scores_them_as_it_does_alone(name):
+    data = shops("ratings" if name in OF_RATINGS else "events")
+    model = FOLDING[name]().fit(data, rng=0)
+    people = sl.Dataset(
+        *(getattr(data, part) for part in ("interactions", "users", "items", "user_features"))
+    )
+    alone = model.recommend(model.fold_in_users(people), LENGTH, on_unknown="skip")
+    fitted = sl.Pipeline([sl.Nearest(model), sl.Popular()], sl.ModelScorer(model)).fit(data)
+    shown = fitted.recommend_for(people, k=LENGTH, on_unknown="skip")
+    assert shown.frame.select("user_id", "item_id", "rank").equals(
+        alone.frame.select("user_id", "item_id", "rank")
+    )
+    assert shown.frame["score"].equals(alone.frame["score"])
+    assert shown.frame.height > 0
+    assert model.folds_in
+
+
+def test_what_folds_in_is_asked_only_for_what_it_goes_by():
+    data = shops()
+    for model, folds_in in (
+        (sl.Popularity(), ()),
+        (sl.KMeansSegments(2, on="features"), ("features",)),
+        (sl.WALS(dim=2), ("events",)),
+    ):
+        fitted = sl.Pipeline([sl.Nearest(model), sl.Popular()], sl.ModelScorer(model)).fit(data, rng=0)
+        assert fitted.models_[0].folds_in == folds_in
+        assert (fitted.recommend_session([1, 2]).in_turn == {"session"}) == ("events" not in folds_in)
+        shown = fitted.recommend_session([], features={"country": "Spain"})
+        assert (shown.in_turn == {"session"}) == ("features" not in folds_in)
 
 
 def test_features_alone_make_a_list(tmp_path):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
-from shortlist import artifacts
+from shortlist import artifacts, threads
 from shortlist.artifacts import State
 from shortlist.data.memory import Limits, Memory
 from shortlist.data.recommendations import Recommendations, popular_reason
@@ -23,6 +23,7 @@ from shortlist.eligibility.contradictions import require_consistent
 from shortlist.eligibility.fresh_items import with_items
 from shortlist.eligibility.within_rules import within_rules
 from shortlist.errors import ArtifactError, NonFiniteError, NotFittedError, ParameterError
+from shortlist.kernels.best_of_rows import best_of_rows
 from shortlist.models.answers import answer, as_ids, require_context, require_folded, require_users
 from shortlist.models.bound_stages import bound, flat, loaded
 from shortlist.models.fitting import require_dataset
@@ -33,10 +34,10 @@ from shortlist.models.stage import Stage
 from shortlist.models.vectors import UserVectors
 from shortlist.parameters import generator
 from shortlist.reranking.select import Select
-from shortlist.retrieval.merge import Merge
+from shortlist.retrieval.merge import BEYOND_SIZE, Merge
 from shortlist.retrieval.popular import Popular
 from shortlist.scorer_training import taught
-from shortlist.stages import Candidates, LearnsFromCandidates, Lists, offsets
+from shortlist.stages import Candidates, LearnsFromCandidates, Lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -309,7 +310,7 @@ class Pipeline:
     ) -> Recommendations:
         """Return the lists; those of unknown people are, `in_turn`, what the sources propose in the order of turns."""
         parts = []
-        for rows, part in within_rules(request, self.rules_):
+        for rows, part in self._alike(request):
             ids, listed = user_ids.gather(rows), known[rows]
             candidates = self._candidates(part, listed, in_turn=in_turn)
             if in_turn:
@@ -318,11 +319,30 @@ class Pipeline:
             shown = answer(self.memory_, ids, part, best, listed, on_unknown, popular=self._popular())
             unscored = frozenset(ids.gather(np.flatnonzero(listed & ~known[rows])).to_list())
             parts.append((rows, replace(shown, candidates=candidates, in_turn=unscored)))
+        shown = parts[0][1] if len(parts) == 1 else Recommendations.joined(user_ids, parts)
+        said = self._with_cut(shown) if shown.shortfalls else shown.shortfalls
         return replace(
-            Recommendations.joined(user_ids, parts),
+            shown,
+            shortfalls=said,
             reason_of=partial(self._reasons, request),
             objective=getattr(self.scorer_, "says", None),
         )
+
+    def _with_cut(self, shown: Recommendations) -> Mapping[Id, str]:
+        """Return the shortfalls, those of users for whom the size of the merge left proposals out saying so."""
+        candidates = shown.candidates
+        if candidates is None or BEYOND_SIZE not in candidates.rules:
+            return shown.shortfalls
+        cut = candidates.row[candidates.removed_by == candidates.rules.index(BEYOND_SIZE) + 1]
+        users = set(shown.user_ids.gather(np.unique(cut)).to_list())
+        why = f"; the merge lets {self.merge.size} candidates through"
+        return {user: said + why * (user in users) for user, said in shown.shortfalls.items()}
+
+    def _alike(self, request: Request) -> Iterable[tuple[NDArray[np.int64], Request]]:
+        """Return the parts of the request whose users share one mask, in order within a part: (rows, part)."""
+        if not self.rules_:
+            return [(np.arange(len(request)), request)]
+        return within_rules(request, self.rules_)
 
     def _popular(self) -> Callable[[Request], Lists] | None:
         """Return what ranks items for strangers: the first `Popular` source, None where there is none."""
@@ -334,10 +354,8 @@ class Pipeline:
         """Return all candidates of a request (users unknown to the scorer have none): proposed, sifted and scored."""
         self._require_fitted()
         known = ((request.user_idx >= 0) | bool(request.people)) & self.scorer_.knows(request)
-        parts = within_rules(request, self.rules_)
-        return Candidates.joined(
-            [(rows, self._candidates(part, known[rows])) for rows, part in parts], len(request)
-        )
+        parts = [(rows, self._candidates(part, known[rows])) for rows, part in self._alike(request)]
+        return parts[0][1] if len(parts) == 1 else Candidates.joined(parts, len(request))
 
     def _candidates(self, request: Request, known: NDArray[np.bool_], *, in_turn: bool = False) -> Candidates:
         """Return the scored candidates of known users; of the others none or, `in_turn`, the order of turns."""
@@ -530,13 +548,11 @@ class Pipeline:
 
 def best_of(candidates: Candidates, k: int) -> Lists:
     """Return the k kept candidates of largest score of each user, best first, ties by smaller index."""
-    kept = np.flatnonzero(candidates.kept)
-    row, item, score = candidates.row[kept], candidates.item_idx[kept], candidates.score[kept]
-    order = np.lexsort((item, -score, row))
-    ranked = Lists(offsets(np.bincount(row, minlength=len(candidates))), item[order], score[order])
-    first = ranked.rank <= k
-    length = np.bincount(ranked.row[first], minlength=len(candidates))
-    return Lists(offsets(length), ranked.item_idx[first], ranked.score[first])
+    shape = len(candidates), min(k, int(np.diff(candidates.ptr).max(initial=0)))
+    item_idx, score = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
+    arrays = candidates.ptr, candidates.item_idx, candidates.score, candidates.kept, item_idx, score
+    threads.run_blocks(lambda start, stop: best_of_rows(*arrays, start, stop), len(candidates))
+    return Lists.from_padded(item_idx, score)
 
 
 def _fitted_on(

@@ -22,6 +22,10 @@ def test_related_items_are_stored_and_renewed(shop: Shop, run: Run, tmp_path: Pa
     assert (again["n"], again["measure"]) == (4, "cosine")
     other = run("related", shop.saved, "--out", out, "-n", "5")
     assert other.exit_code == 2
-    assert "holds 4 of each by cosine" in " ".join(other.stderr.split())
-    assert run("related", shop.saved, "--out", out, "-n", "5", "--anew").exit_code == 0
+    assert "holds 4 of each by cosine, exact" in " ".join(other.stderr.split())
+    assert (
+        run("related", shop.saved, "--out", out, "-n", "5", "--anew", "--target-recall", "0.9").exit_code == 0
+    )
     assert sl.RelatedItems.load(out).n == 5
+    kept = json.loads(run("related", shop.saved, "--out", out, "--json").stdout)
+    assert (kept["n"], kept["recall"]) == (5, 1.0)  # so few items are searched exactly

@@ -40,7 +40,7 @@ def test_holds_the_arguments_of_a_merge(tmp_path):
     [
         ("size = 0", "[merge]: size must be a whole number of at least 1, got 0"),
         ("sise = 5", "Merge has no such key. Did you mean 'size'?"),
-        ("size = 5\nweights = { Close = 1 }", "weights of the merge: no source is called 'Close', did you mean 'close'?"),
+        ("size = 5\nweights = { Close = 1 }", "no source is called 'Close', did you mean 'close'?"),
         ("size = 5\nweights = { close = -1 }", "[merge]: weights['close'] must be a number at least 0, got -1.0"),
         ("size = 5\nquotas = { close = [1, 2, 3] }", "a list of 2: a whole number, a whole number"),
         ("quotas = { close = [1, 2] }", "[merge]: weights and quotas say what is within the size of a merge"),

@@ -254,6 +254,11 @@ def the_trace_tells_the_list(case: Case) -> None:
     best = sorted(kept, key=lambda row: (-row[1], row[0]))[: case.asked.k]
     assert best == [row[:2] for row in rows]
     assert [e["rank"] for e in entries if e["rank"] is not None] == list(range(1, len(rows) + 1))
+    beyond = [entry["removed_by"] == "beyond the merge size" for entry in entries]
+    of_rules = ("seen", "not in items=", "in exclude=")
+    if any(beyond):
+        taken = sum(e["removed_by"] not in of_rules for e in entries) - sum(beyond)
+        assert taken <= case.fitted.names["model"].merge.size
     for entry in entries:
         _check_removal(case, user, entry)
         if entry["removed_by"] is None:
@@ -270,8 +275,8 @@ def _check_removal(case: Case, user, entry: dict) -> None:
         "not in items=": case.asked.items is not None and item not in case.asked.items,
         "in exclude=": item in (case.asked.exclude or ()),
     }
-    if rule is None:
-        assert not any(true.values()), f"{item!r} is kept"
+    if rule in (None, "beyond the merge size"):
+        assert not any(true.values()), f"{item!r} is {'kept' if rule is None else rule}"
     elif rule in true:
         assert true[rule], f"{item!r} is removed as {rule!r}"
     else:

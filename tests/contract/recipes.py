@@ -225,6 +225,7 @@ def deep_fm(rng: np.random.Generator) -> Recipe:
         ALL_KINDS,
         who_is_learned_or_from_such_a_country if described else who_is_learned_from,
         what_is_learned_from,
+        folds_in=strangers_who_are_learned_from,
         has_similarities=False,
         has_vectors=True,
     )
@@ -601,7 +602,7 @@ def again(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str
 
 def bought_together(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str:
     sizes = f"recent={rng.integers(1, 4)}, per_item={rng.integers(1, 4)}"
-    return f"sl.BoughtTogether(gap_minutes=None, {sizes}, measure={_one(rng, MEASURES)!r}, name={name!r})"
+    return f"sl.BoughtTogether(within='user', {sizes}, measure={_one(rng, MEASURES)!r}, name={name!r})"
 
 
 def next_item(rng: np.random.Generator, models: dict[str, Recipe], name: str) -> str:
@@ -667,10 +668,11 @@ def pipeline(rng: np.random.Generator) -> Recipe:
         line.replace("model =", f"{name} =", 1) for name, recipe in chosen.items() for line in recipe.lines
     ]
     scorer = SCORERS[_one(rng, list(SCORERS))](scoring)
-    lines.append(f"model = sl.Pipeline([{', '.join(sources)}], {scorer})")
     own = [source for source in sources if source.startswith(f"sl.Nearest({scoring},")]
     used = [name for name in chosen if name == scoring or any(f"({name}," in source for source in sources)]
     recipes = [chosen[name] for name in used]
+    merge, promised = _merge(rng, own)
+    lines.append(f"model = sl.Pipeline([{', '.join(sources)}], {scorer}{merge})")
     return replace(
         chosen[scoring],
         lines=tuple(line for line in lines if line.split(" =")[0] in (*used, "model")),
@@ -682,11 +684,25 @@ def pipeline(rng: np.random.Generator) -> Recipe:
         folds_in=None,
         has_vectors=False,
         has_similarities=False,
-        guaranteed=max(map(_k_of, own), default=0) if chosen[scoring].guaranteed is None else 0,
+        guaranteed=promised if chosen[scoring].guaranteed is None else 0,
         by_history=any(recipe.by_history for recipe in recipes),
-        agreeing=tuple(source.split("name='")[1].split("'")[0] for source in own),
+        agreeing=tuple(map(_name_of, own)),
         scores=False,
     )
+
+
+def _merge(rng: np.random.Generator, own: list[str]) -> tuple[str, int]:
+    """Return the argument merge= and how many candidates of the sources `own` it lets through for sure."""
+    if rng.random() < 0.5:
+        return "", max(map(_k_of, own), default=0)
+    least, more = rng.integers(1, 4), rng.integers(0, 5)
+    quotas = {_name_of(own[0]): [int(least), int(least + more)]} if own else {}
+    sure = min(_k_of(own[0]), int(least)) if own else 0
+    return f", merge=sl.Merge({least + more}, quotas={quotas})", sure
+
+
+def _name_of(source: str) -> str:
+    return source.split("name='")[1].split("'", maxsplit=1)[0]
 
 
 def _k_of(source: str) -> int:

@@ -14,7 +14,7 @@ SEED = 20_120_511
 LEAST_CASES = 10_000
 # Pipelines have the most ways to be composed. A class that is new gets as many worlds as a model.
 WORLDS = {recipes.PIPELINE: 70}
-WORLDS_OF_A_MODEL = 10
+WORLDS_OF_A_MODEL = 8
 PART = 12
 PARTS = [
     (family, start)

@@ -9,6 +9,7 @@ from eligibility.catalogues import World
 
 import shortlist as sl
 from shortlist.errors import DataError, ParameterError, UnknownIdError
+from shortlist.stages import Forbidden, Lists
 
 ITEMS = pl.DataFrame(
     {
@@ -187,6 +188,52 @@ def test_a_policy_holds_whatever_a_later_step_makes_of_the_score(data):
     likes, policy = sl.Popularity(), sl.ContentPolicy(["flag"])
     bids = sl.Pipeline([sl.Nearest(likes)], sl.ModelScorer(likes), [Bids()], rules=[policy]).fit(data)
     assert 2 not in shown(bids)["a"]
+
+
+class Everything:
+    """Proposes all items, whether they may be shown or not."""
+
+    name = "everything"
+
+    def propose(self, request):
+        n, items = len(request), np.arange(request.eligible.item_rule.size, dtype=np.int32)
+        lists = Lists(items.size * np.arange(n + 1), np.tile(items, n), np.zeros(n * items.size, np.float32))
+        return sl.Candidates.from_lists(lists, self.name)
+
+    def explain(self, n_liked):
+        return "it is there"
+
+
+def test_the_trace_names_the_first_rule(data):
+    rules = [sl.DenyList([2], name="recalled"), sl.InStock(), sl.DenyList([1, 2, 4], name="old")]
+    fitted = sl.Pipeline([Everything()], sl.ModelScorer(sl.Popularity()), rules=rules).fit(data)
+    removed = fitted.recommend("b", 5).trace("b").sort("item_id")["removed_by"].to_list()
+    assert removed == ["old", "recalled", None, "InStock", None]
+    assert fitted.recommend("a", 5).trace("a").sort("item_id")["removed_by"].to_list()[:2] == ["seen", "seen"]
+
+
+def test_people_who_are_folded_in_are_not_shown_what_they_disliked(data):
+    events = pl.DataFrame({"user_id": ["new"] * 3, "item_id": [1, 3, 3], "value": [1, 1, 5]})
+    new = sl.read(events, kind="ratings", scale=(1, 5))
+    got = pipeline(data, sl.Disliked(), sl.InStock()).recommend_for(new, k=5, exclude_seen=False)
+    assert sorted(got.frame["item_id"].to_list()) == [3, 5]
+
+
+def test_a_rule_of_the_callers_own_must_give_masks_of_all_items(data):
+    class Own:
+        name = "own"
+        mask = np.zeros(5, bool)
+
+        def forbids(self, request):
+            return Forbidden(to_all=self.mask)
+
+    Own.mask[1] = True
+    fitted = pipeline(data, Own())
+    assert shown(fitted, ["b"]) == {"b": [1, 3, 4, 5]}
+    for mask in (np.zeros(4, bool), np.zeros(5)):
+        Own.mask = mask
+        with pytest.raises(ParameterError, match="the rule 'own' gave a mask"):
+            shown(fitted, ["b"])
 
 
 def test_where_nothing_is_left_the_list_is_empty_and_the_rules_are_named(data):

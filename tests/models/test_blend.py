@@ -219,7 +219,7 @@ def test_a_pair_scored_by_lists_has_the_bits_of_score(monkeypatch):
     blend = two(TWO).fit(data, rng=0)
     wanted = blend.recommend(range(120), 9).frame
     monkeypatch.setattr(
-        scores_by_request, "_remembered", lambda model, request, people: np.zeros(len(request), bool)
+        scores_by_request, "remembered", lambda model, request, people: np.zeros(len(request), bool)
     )
     monkeypatch.setattr(scores_by_request, "_BLOCK_ENTRIES", 200)
     monkeypatch.setattr(blended_lists, "_FIRST_DEPTH", 2)

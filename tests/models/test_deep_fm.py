@@ -11,6 +11,7 @@ from oracles import deep_fm as oracle
 
 import shortlist as sl
 from shortlist.errors import DataError, MissingExtraError, NonFiniteError, ParameterError
+from shortlist.models.deep_fm_fold_in import IdPrior, PersonLoss, own_side
 
 COUNTRIES = ("NO", "SE", None)
 SMALL = {"dim": 3, "layers": (5, 4), "n_epochs": 2, "batch_size": 32}
@@ -236,17 +237,76 @@ def test_new_people_are_folded_in_by_their_features():
     assert people.known.all()
     found, expected = model.recommend(people, 6).frame, model.recommend(16, 6).frame
     assert found.drop("user_id").equals(expected.drop("user_id"))
-    nobody = sl.read(
-        pl.DataFrame({"user_id": [77], "item_id": [3], "value": [4.0]}), kind="ratings", scale=(1, 5)
-    )
+
+
+def events_of(rows, kind="ratings"):
+    """Return events (user, item, value) in the units of `world`, on a phone at noon."""
+    columns = dict(zip(("user_id", "item_id", "value"), zip(*rows, strict=True), strict=True))
+    frame = pl.DataFrame(columns | {"device": ["phone"] * len(rows), "hour": [12.0] * len(rows)})
+    how = {"scale": (1, 5)} if kind == "ratings" else {}
+    return sl.read(frame.cast({"value": pl.Float64}), kind=kind, context=["device", "hour"], **how)
+
+
+@pytest.mark.parametrize("kind", ["ratings", "binary"])
+@pytest.mark.parametrize("layers", [[5, 4], []])
+def test_the_loss_of_a_person_is_that_of_the_scores_with_their_embedding(kind, layers):
+    model = fitted(world(kind), layers=layers, context=None, n_epochs=3)
+    rng = np.random.default_rng(0)
+    net, n = model._net, 7
+    right = model.item_sides_[rng.integers(0, 8, n)] + model._moment({"device": "phone"})
+    target, theta = rng.random(n), rng.normal(size=model.dim + 1)
+    target = target if kind == "ratings" else (target > 0.5).astype(float)
+    prior = IdPrior(rng.normal(size=theta.size), rng.random(theta.size) + 0.5, 0.7)
+    loss = PersonLoss(net, 0, right.astype(float), target, prior, kind != "ratings")
+    value, slope = loss(theta)
+    pairs = np.zeros(n, np.int64), np.arange(n, dtype=np.int32)
+    z = net.scores(own_side(net, 0, theta)[None], np.ascontiguousarray(right), *pairs).astype(float)
+    chance = 1 / (1 + np.exp(-z))
+    fit = {
+        "ratings": ((z - target) ** 2).sum() / (2 * 0.7),
+        "binary": -(target * np.log(chance) + (1 - target) * np.log(1 - chance)).sum(),
+    }[kind]
+    assert value == pytest.approx(fit + ((theta - prior.mean) ** 2 / prior.variance).sum() / 2, rel=1e-5)
+    for at, direction in enumerate(1e-6 * np.eye(theta.size)):
+        rise = loss(theta + direction)[0] - loss(theta - direction)[0]
+        assert slope[at] == pytest.approx(rise / 2e-6, rel=1e-4, abs=1e-6)
+
+
+def test_new_people_are_folded_in_by_their_events():
+    frame = pl.DataFrame({"user_id": np.repeat(np.arange(40), 12), "item_id": np.tile(np.arange(12), 40)})
+    likes = (pl.col("user_id") % 2) == (pl.col("item_id") % 2)
+    frame = frame.with_columns(value=pl.when(likes).then(5.0).otherwise(1.0)).sample(fraction=0.8, seed=0)
+    for kind in ("ratings", "events"):
+        how = {"scale": (1, 5)} if kind == "ratings" else {}
+        log = frame if kind == "ratings" else frame.filter(pl.col("value") > 1)
+        data = sl.read(log.sample(fraction=1.0, shuffle=True, seed=1), kind=kind, **how)
+        model = sl.DeepFM(4, [8], n_epochs=40, batch_size=64, learning_rate=0.02, patience=None).fit(
+            data, rng=0
+        )
+        new = pl.DataFrame(
+            {"user_id": [100, 100, 101, 101, 102], "item_id": [0, 4, 1, 7, 99], "value": [5.0] * 5}
+        )
+        people = model.fold_in_users(sl.read(new, kind=kind, **how))
+        assert people.known.tolist() == [True, True, False]
+        shown = model.recommend(people, 4, on_unknown="skip").frame
+        for user, parity in ((100, 0), (101, 1)):
+            found = shown.filter(pl.col("user_id") == user)["item_id"].to_list()
+            assert sum(item % 2 == parity for item in found) >= 3
+        alone = model.fold_in_users(sl.read(new.filter(pl.col("user_id") == 101), kind=kind, **how))
+        np.testing.assert_array_equal(alone.vectors[0], people.vectors[1])
+        again = model.fold_in_users(
+            data.with_interactions(data.interactions.where(data.interactions.user_idx < 3))
+        )
+        near = np.corrcoef(again.vectors[:3].ravel(), model.user_sides_[:3].ravel())[0, 1]
+        assert near > 0.8
+
+
+def test_people_without_events_or_features_are_unknown_and_those_of_training_are_themselves():
+    model = fitted()
+    nobody = events_of([(77, 99, 4.0)])
     assert not model.fold_in_users(nobody).known.any()
-    trained = sl.read(
-        pl.DataFrame({"user_id": [2], "item_id": [3], "value": [4.0]}), kind="ratings", scale=(1, 5)
-    )
-    again = model.recommend(model.fold_in_users(trained), 20).frame
-    assert 3 not in again["item_id"].to_list()
-    scores = dict(model.recommend(2, 20, exclude_seen=False).frame.select("item_id", "score").iter_rows())
-    assert all(scores[item] == score for item, score in again.select("item_id", "score").iter_rows())
+    trained = model.fold_in_users(events_of([(2, 99, 4.0)]))
+    np.testing.assert_array_equal(trained.vectors, model.user_sides_[model.memory_.users.index_of([2])])
 
 
 def test_the_same_seed_gives_the_same_model():

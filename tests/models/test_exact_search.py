@@ -50,6 +50,7 @@ def only(name):
     """Search by one pass, in small blocks and buffers that soon are full."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exact_passes, "ROOM", CHUNK)
+        patch.setattr(exact_passes, "ROOM_OF_BYTES", CHUNK)
         patch.setattr(exact_passes, "BLOCK_SCORES", 3 * CHUNK)
         for constant, value in PASSES[name].items():
             patch.setattr(exact_passes if hasattr(exact_passes, constant) else exact_search, constant, value)
@@ -80,7 +81,9 @@ def vectors(rng, shape, kind):
     return made[kind]().astype(np.float32)
 
 
-KINDS = ["normal", "ties", "duplicates", "zero rows", "constant", "far lengths", "tiny", "below normal", "huge", "shifted"]  # fmt: skip
+KINDS = [
+    "normal", "ties", "duplicates", "zero rows", "constant", "far lengths", "tiny", "below normal", "huge", "shifted",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PASSES)

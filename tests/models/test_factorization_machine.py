@@ -395,3 +395,16 @@ def test_free_text_has_no_columns_unless_named():
     assert not any("title" in name for name in fitted(data=data, **FAST).encoder.names)
     named = fitted(data=data, item_columns=["title"], **FAST)
     assert "item.title:film" in named.encoder.names
+
+
+def test_errors_of_ratings_are_what_it_may_be_tuned_by():
+    ratings = sl.read(
+        pl.DataFrame({"user_id": [1, 1, 2], "item_id": [1, 2, 1], "value": [1.0, 5, 3]}), kind="ratings"
+    )
+    labels = sl.read(
+        pl.DataFrame({"user_id": [1, 1, 2], "item_id": [1, 2, 1], "value": [1, 0, 1]}), kind="binary"
+    )
+    model = sl.FactorizationMachine(n_epochs=2)
+    assert model.predicts_ratings  # before the fit: it will, of ratings
+    assert model.fit(ratings, rng=0).predicts_ratings
+    assert not model.fit(labels, rng=0).predicts_ratings

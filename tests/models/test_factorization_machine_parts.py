@@ -226,6 +226,7 @@ def test_with_linear_terms_alone_the_draws_are_bayesian_linear_regression():
     found = np.array(draws[200:])[:, used]
     np.testing.assert_allclose(found.mean(axis=0), mean, atol=0.06)
     np.testing.assert_allclose(np.cov(found.T), covariance, atol=0.06)
+    np.testing.assert_allclose(found.var(axis=0), np.diag(covariance), rtol=0.16)
 
 
 def test_draws_do_not_depend_on_threads_or_parts(monkeypatch):
@@ -277,7 +278,7 @@ def pairs_chain(design, *, probit=False, dim=5, start=1):
     targets = design.examples.target.astype(float)
     factors = 0.3 * rng.normal(size=(130, dim))
     targets = np.where(targets > 0, 1.0, -1.0) if probit else targets
-    return Chain(design, targets, np.zeros(130), factors, 0.1, probit=probit, rng=rng)
+    return Chain(design, targets, rng.normal(size=130), factors, 0.1, probit=probit, rng=rng)
 
 
 @pytest.mark.parametrize("probit", [False, True])

@@ -98,7 +98,7 @@ def test_the_order_depends_on_the_seed_alone_and_not_on_the_number_of_threads():
 def test_a_block_is_shuffled_evenly():
     # Every element of a single block of six should come to every place equally often.
     rows = columns = np.arange(6, dtype=np.int32)
-    rng, n = np.random.default_rng(0), 6000
+    rng, n = np.random.default_rng(0), 2000
     orders = np.array([stratify(rows, columns, 6, 6, rng, n_parts=1).order for _ in range(n)])
     counts = np.array([np.bincount(orders[:, place], minlength=6) for place in range(6)])
     chi_squared = ((counts - n / 6) ** 2 / (n / 6)).sum()

@@ -1,5 +1,7 @@
 """Related items: those of the model, and after any change the same as built anew."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from fixed_vectors import FixedVectors
@@ -12,6 +14,8 @@ from shortlist.data.feedback import Feedback
 from shortlist.data.interactions import Interactions
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.errors import ArtifactError, NotFittedError, ParameterError, UnknownIdError
+from shortlist.retrieval import nearest_by_index
+from shortlist.retrieval.index.approximate_index import ApproximateIndex
 from shortlist.retrieval.related_items import Changes, RelatedItems
 
 MEASURES = ["cosine", "dot", "euclidean"]
@@ -68,6 +72,14 @@ def test_an_update_gives_what_building_anew_gives(vectors, versions, n, spare, m
         assert_same(related, RelatedItems.build(model, n, measure=measure))
 
 
+def test_a_new_item_does_not_pass_one_that_was_hidden_behind_what_is_gone():
+    # 1 and 2 are equally near to 0, and one of them fits on its list; then 1 goes, and 3 is as near as 2.
+    related = RelatedItems.build(model_of({0: (1, 0), 1: (1, 0), 2: (1, 1)}), 1, measure="dot", spare=0)
+    assert related.of([0]).frame["similar_item_id"].to_list() == [1]
+    updated = related.update(model_of({0: (1, 0), 2: (1, 1), 3: (1, 2)}))
+    assert updated.of([0]).frame["similar_item_id"].to_list() == [2]
+
+
 def clustered(rng, n=400, dim=8):
     centres = rng.standard_normal((20, dim))
     return (centres[rng.integers(0, 20, n)] + 0.5 * rng.standard_normal((n, dim))).astype(np.float32)
@@ -100,6 +112,30 @@ def test_lists_are_those_of_the_model():
     unknown = int(np.flatnonzero(~model.known_items_)[0])
     with pytest.raises(UnknownIdError, match="nothing is known"):
         related.of(model.memory_.items.ids[unknown])
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_an_index_finds_most_of_them_with_their_scores(rng, measure, monkeypatch, tmp_path):
+    monkeypatch.setattr(nearest_by_index, "ApproximateIndex", partial(ApproximateIndex, exact_up_to=50))
+    vectors = dict(enumerate(clustered(rng, 1500))) | {7: np.zeros(8, np.float32)}
+    model = model_of(vectors)
+    exact = RelatedItems.build(model, 5, measure=measure)
+    found = RelatedItems.build(model, 5, measure=measure, target_recall=0.9)
+    assert exact.recall_ == 1
+    assert 0.8 < found.recall_ <= 1
+    pairs = [set(zip(*map(np.ndarray.tolist, of_all(one)), strict=True)) for one in (exact, found)]
+    assert len(pairs[0] & pairs[1]) > 0.8 * len(pairs[0])
+    assert not found.lists(np.int32([7])).item_idx.size
+    assert (found.lists(np.arange(1500, dtype=np.int32)).row != of_all(found)[1]).all()
+    updated = RelatedItems.load(found.save(tmp_path / "related")).update(model)
+    assert (updated.target_recall, updated.changes) == (0.9, None)
+    with pytest.raises(ParameterError, match=r"target_recall=0\.9"):
+        RelatedItems.build(sl.ItemNeighbors().fit(sl.datasets.movielens_small()), target_recall=0.9)
+
+
+def of_all(related):
+    lists = related.lists(np.arange(len(related), dtype=np.int32))
+    return lists.row, lists.item_idx, lists.score
 
 
 def test_a_measure_of_the_models_own_is_built_anew():

@@ -35,6 +35,13 @@ def related(
             metavar="cosine|dot|euclidean", help="As for `shortlist similar`; default: the model's own."
         ),
     ] = None,
+    target_recall: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Find this share of them, as 0.95, in a fraction of the time; default: all of them.",
+        ),
+    ] = None,
     anew: Annotated[bool, typer.Option("--anew", help="Build anew what is there already.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -43,9 +50,11 @@ def related(
         model = model_that_compares(lazy.registry.load(directory))
         begun = time.perf_counter()
         if not anew and (out / "manifest.json").exists():
-            found = _renewed(model, out, n, measure, work)
+            found = _renewed(
+                model, out, {"n": n, "asked_measure": measure, "target_recall": target_recall}, work
+            )
         else:
-            how: dict[str, Any] = {"measure": measure, "on_block": _bar(work)}
+            how: dict[str, Any] = {"measure": measure, "target_recall": target_recall, "on_block": _bar(work)}
             found = lazy.related_items.RelatedItems.build(model, n or 20, **how)
         seconds = time.perf_counter() - begun
         found.save(out)
@@ -56,15 +65,18 @@ def related(
         screen.results().print(_said(values), soft_wrap=True)
 
 
-def _renewed(model: "Model", out: Path, n: int | None, measure: str | None, work: "Work") -> "RelatedItems":
+def _renewed(model: "Model", out: Path, asked: dict[str, Any], work: "Work") -> "RelatedItems":
     before: RelatedItems = lazy.related_items.RelatedItems.load(out)
-    there, asked = (before.n, before.asked_measure), (n or before.n, measure or before.asked_measure)
-    if there != asked:
+    if any(value is not None and value != getattr(before, name) for name, value in asked.items()):
         raise ParameterError(
-            f"{out} holds {before.n} of each by {before.measure}: leave -n and --measure out to renew them, give another "
-            "folder, or --anew"
+            f"{out} holds {before.n} of each by {before.measure}, {_share(before.target_recall)}: leave -n, --measure "
+            "and --target-recall out to renew them, give another folder, or --anew"
         )
     return before.update(model, on_block=_bar(work))
+
+
+def _share(target_recall: float | None) -> str:
+    return "exact" if target_recall is None else f"a share of {target_recall}"
 
 
 def _bar(work: "Work") -> Any:
@@ -85,6 +97,7 @@ def _values(found: "RelatedItems", out: Path, seconds: float) -> dict[str, Any]:
         "items": int(found.known_items_.sum()),
         "n": found.n,
         "measure": found.measure,
+        "recall": found.recall_,
         "changes": None if found.changes is None else asdict(found.changes),
         "seconds": seconds,
     }
@@ -92,7 +105,10 @@ def _values(found: "RelatedItems", out: Path, seconds: float) -> dict[str, Any]:
 
 def _said(values: dict[str, Any]) -> str:
     text = f"{values['folder']}: {values['n']} related items of each of {values['items']:,} by {values['measure']}"
+    if values["recall"] < 1:
+        text += f", {values['recall']:.1%} of them found"
     changes = values["changes"]
     if changes is None:
         return f"{text}; {values['items'] / max(values['seconds'], 1e-9):,.0f} items a second"
-    return f"{text}; {changes['changed']:,} new or changed, {changes['removed']:,} gone, {changes['searched']:,} searched"
+    came_or_went = f"{changes['changed']:,} new or changed, {changes['removed']:,} gone"
+    return f"{text}; {came_or_went}, {changes['searched']:,} searched"

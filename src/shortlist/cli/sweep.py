@@ -14,6 +14,7 @@ from shortlist.errors import ConfigError, ParameterError
 if TYPE_CHECKING:
     from shortlist.config import Configuration
     from shortlist.experiments.sweep.outcome import Sweep
+    from shortlist.pipeline import Pipeline
 
 # What the sweep measures as `evaluate` does.
 AS_EVALUATED = ("k", "exclude_seen", "n_bootstrap", "level", "rng")
@@ -56,11 +57,11 @@ def sweep(
     with working(f"reading {config}") as work:
         configuration = lazy.config.read(config)
         given = _arguments(configuration, {"k": k})
-        _require_sweepable(configuration, sizes, given["k"])
+        pipeline = _sweepable(configuration, sizes, given["k"])
         folder = lazy.sweep_outcome.require_folder(folder)
         parts = configuration.split(dataset_of(configuration, work))
         found = lazy.sweep.sweep(
-            configuration.recommender,
+            pipeline,
             parts.train,
             parts.test,
             sizes,
@@ -96,8 +97,8 @@ def _arguments(configuration: "Configuration", options: dict[str, Any]) -> dict[
     return given
 
 
-def _require_sweepable(configuration: "Configuration", sizes: list[int], k: int) -> None:
-    """Raise `ParameterError` for the sizes, `ConfigError` for a file that cannot be measured at them."""
+def _sweepable(configuration: "Configuration", sizes: list[int], k: int) -> "Pipeline":
+    """Return the pipeline. Raises `ParameterError` for the sizes, `ConfigError` for what cannot be measured at them."""
     lazy.sweep_sizes.require_sizes(sizes, k)
     recommender = configuration.recommender
     scorer = getattr(recommender, "scorer", None)
@@ -110,7 +111,7 @@ def _require_sweepable(configuration: "Configuration", sizes: list[int], k: int)
                 "model in [scorer]"
             )
     try:
-        lazy.sweep.require_sweepable(recommender, sizes)
+        return lazy.sweep.require_sweepable(recommender, sizes)
     except ParameterError as error:
         raise ConfigError(f"{configuration.file}: {error}") from error
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shortlist import registry
 from shortlist.config.arguments import arguments, named
 from shortlist.config.place import Place
-from shortlist.errors import ParameterError
+from shortlist.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,7 +56,10 @@ def made(
     """Return the object of the class that `table` names under type, made from its other entries."""
     name, rest = kind_of(place, table, "type", {name: name for name in classes}, f"type of {what}")
     cls = registry.class_of(name)
-    return Call(place, cls, arguments(place, rest, cls, models=models))()
+    try:
+        return Call(place, cls, arguments(place, rest, cls, models=models))()
+    except DataError as error:  # of a table that the file names
+        raise place.error(str(error)) from error
 
 
 def kind_of(

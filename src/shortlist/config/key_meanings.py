@@ -157,7 +157,8 @@ FRESH_KEYS = {
 }
 BOUGHT_TOGETHER_KEYS = {
     "column": "events with one value here are a basket; it is among the context in [data]",
-    "gap_minutes": "else events that follow one another so closely are one",
+    "within": "else a basket is a session | user (all that a person chose)",
+    "gap_minutes": "session: events that follow one another so closely",
     "recent": "from how many of the user's last liked items",
     "per_item": "how many items of the same baskets for each",
     "measure": "cosine | conditional | lift",

@@ -34,18 +34,16 @@ def baskets_of_column(log: Interactions, column: str, asked_by: str) -> NDArray[
     return _numbered(key)
 
 
-def baskets_of_gap(log: Interactions, gap_minutes: float | None, asked_by: str) -> NDArray[np.int64]:
+def baskets_of_gap(log: Interactions, gap_minutes: float, asked_by: str) -> NDArray[np.int64]:
     """Return int64[m]: a number from 0 for each event, equal for the events of a user one after the other within a gap.
 
-    `gap_minutes` is the longest time between one event and the next; None: all events of a user are one basket.
-    Raises `DataError` for a gap where the events have no times. O(m log m).
+    `gap_minutes` is the longest time between one event and the next. Raises `DataError` where the events have no times.
+    O(m log m).
     """
-    if gap_minutes is None:
-        return log.user_idx.astype(np.int64)
     if log.timestamp is None:
         raise DataError(
             f"{asked_by} needs timestamps, and these interactions have none: "
-            "gap_minutes=None takes all events of a user as one basket"
+            'within="user" takes all events of a user as one basket'
         )
     order = np.argsort(log.user_idx, kind="stable")  # within a user the log's order, that of time
     apart = np.diff(log.timestamp[order]) > gap_minutes * MINUTE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -41,7 +42,18 @@ class Recommender(Protocol):
     def is_fitted(self) -> bool:
         """Return whether `fit` has been called."""
 
-    def recommend(self, users: Iterable[Id], k: int = 10, **limits: Any) -> Recommendations:
+    def recommend(
+        self,
+        users: Iterable[Id],
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        items: Iterable[Id] | None = None,
+        exclude: Iterable[Id] | None = None,
+        at: Moment | None = None,
+        context: Mapping[str, Any] | None = None,
+        on_unknown: OnUnknown = "raise",
+    ) -> Recommendations:
         """Return at most k items for each user, best first."""
 
     def to_state(self) -> State:
@@ -122,9 +134,9 @@ def recommend_all(
     file = _require_parquet(path)
     if not recommender.is_fitted:
         raise NotFittedError("the recommender is not fitted; call fit(dataset) first")
-    block_users = whole("block_users", block_users, least=1)
+    k, block_users = whole("k", k, least=0), whole("block_users", block_users, least=1)
     ids = recommender.memory_.users.ids if users is None else _distinct(users)
-    limits = {
+    limits: dict[str, Any] = {
         "exclude_seen": exclude_seen,
         "items": None if items is None else id_series(items),
         "exclude": None if exclude is None else id_series(exclude),
@@ -182,19 +194,18 @@ def _plan(known: str | None, ids: Ids, k: int, limits: Mapping[str, Any], **more
     """Return all that decides what is in the parts, as short plain values."""
     listed = {name: value for name, value in limits.items() if not isinstance(value, pl.Series)}
     digests = {name: _digest(value) for name, value in limits.items() if isinstance(value, pl.Series)}
-    context = limits["context"]
-    return {
+    plan = {
         "recommender": known,
         "users": _digest(ids),
         "k": k,
         **listed,
         **digests,
-        "context": None
-        if context is None
-        else {name: repr(value) for name, value in sorted(context.items())},
         **more,
         "shortlist": version("shortlist"),
     }
+    # As it comes back from the disk; what JSON does not know, a time in a context say, stands there as Python shows it.
+    read_back: dict[str, Any] = json.loads(json.dumps(plan, default=repr))
+    return read_back
 
 
 def _digest(ids: Ids) -> str:

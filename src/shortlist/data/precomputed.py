@@ -65,8 +65,10 @@ def precomputed_rows(source: Source, users: Vocabulary, items: Vocabulary, asked
     if unknown["n_rows"]:
         warnings.warn(f"{where}: {_summary(unknown, user.size)}", DataWarning, stacklevel=2)
     ptr, best = _ranked(user, item, order, known, len(users))
-    place = (np.arange(best.size) - np.repeat(ptr[:-1], np.diff(ptr)) + 1).astype(np.float32)
-    return PrecomputedRows(ptr, item[best], 1 / place if score is None else score[best], unknown)
+    place = np.arange(best.size) - np.repeat(ptr[:-1], np.diff(ptr)) + 1
+    return PrecomputedRows(
+        ptr, item[best], (1 / place).astype(np.float32) if score is None else score[best], unknown
+    )
 
 
 def _columns(table: Table, where: str) -> list[str]:

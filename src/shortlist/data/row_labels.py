@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -117,7 +116,7 @@ class RowLabels:
     def _text(self, value: object) -> str:
         if isinstance(value, str):
             return value
-        if isinstance(value, Integral) and not isinstance(value, bool | np.bool_):
+        if isinstance(value, int | np.integer) and not isinstance(value, bool):
             return str(int(value))
         raise ParameterError(
             f"features: {self.column} must be a text, a list of texts or None, got {value!r} "

@@ -95,7 +95,9 @@ class InCountry(Stage):
             self.__dict__.pop(name, None)
 
     def _refuse_both(self, allowed: RowLabels, forbidden: RowLabels, items: Vocabulary) -> None:
-        n = max(len(allowed.labels), 1)
+        if not allowed.code.size or not forbidden.code.size:
+            return
+        n = len(allowed.labels)
         both = np.intersect1d(allowed.row * n + allowed.code, forbidden.row * n + forbidden.code)
         if both.size:
             row, code = divmod(int(both[0]), n)

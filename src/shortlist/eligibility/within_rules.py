@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shortlist.errors import ParameterError
 from shortlist.stages import Eligible, offsets
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def within_rules(
     pairs = _Pairs.of(found, parts, len(request), len(request.eligible.rules) + 1)
     for number, rows in enumerate(parts):
         part = request if len(parts) == 1 else request.rows(rows)
-        eligible = _masked(part.eligible, [_masks(one, rows) for one in found], names)
+        masks = [_masks(one, rows) for one in found]
+        _require_masks(masks, rules, request.eligible.item_rule.size)
+        eligible = _masked(part.eligible, masks, names)
         yield rows, replace(part, eligible=_with_pairs(eligible, *pairs.of_part(number)))
 
 
@@ -60,21 +63,43 @@ def _masks(one: Forbidden, rows: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
     return masks
 
 
+def _require_masks(
+    masks: Sequence[Sequence[NDArray[np.bool_]]], rules: Sequence[EligibilityRule], n_items: int
+) -> None:
+    """Raise `ParameterError` naming the rule whose mask is not bool[n_items]: one of the caller's own, surely."""
+    for rule, of_rule in zip(rules, masks, strict=True):
+        for mask in of_rule:
+            if mask.dtype != np.bool_ or mask.shape != (n_items,):
+                raise ParameterError(
+                    f"the rule {rule.name!r} gave a mask {mask.dtype}{list(mask.shape)}; there are {n_items} items, "
+                    f"so it must be bool[{n_items}]"
+                )
+
+
 def _masked(
     given: Eligible, masks: Sequence[Sequence[NDArray[np.bool_]]], names: tuple[str, ...]
 ) -> Eligible:
     """Return `given` with what each rule forbids to all its users."""
     item_rule = given.item_rule
     if any(masks):
-        # Passes over bytes that the compiler vectorises; a masked assignment takes twenty times as long.
-        first = np.where(item_rule != 0, MOST_CODES - item_rule, 0).astype(np.int8)
+        first = _reversed(item_rule)
         term = np.empty_like(first)
         for code, of_rule in enumerate(masks, len(given.rules) + 1):
             for mask in of_rule:
                 np.multiply(mask.view(np.int8), np.int8(MOST_CODES - code), out=term)
                 np.maximum(first, term, out=first)
-        item_rule = np.where(first != 0, MOST_CODES - first, 0).astype(np.int8)
+        item_rule = _reversed(first)
     return Eligible(names, item_rule, given.ptr, given.item_idx, given.rule)
+
+
+def _reversed(codes: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return int8: MOST_CODES − code, and 0 for 0; its own inverse.
+
+    In passes over bytes, which the compiler vectorises; `np.where` takes several times as long.
+    """
+    out = np.subtract(np.int8(MOST_CODES), codes)
+    np.multiply(out, np.not_equal(codes, 0).view(np.int8), out=out)
+    return out
 
 
 def _with_pairs(

@@ -55,7 +55,7 @@ def kth_largest(values: NDArray[np.float32], n: int, k: int) -> np.float32:
             low = i
         else:
             break
-    return values[k - 1]
+    return np.float32(values[k - 1])
 
 
 @kernel
@@ -79,15 +79,15 @@ def _shrink(
     return left, floor
 
 
-# The tests take slices and count from 0: with an index that may be negative LLVM does not vectorise them.
-
-
 @fast_kernel
-def _any_reaches(chunk: NDArray[np.float32], floor: np.float32) -> bool:
-    hit = np.int32(0)
+def _any_reaches(row: NDArray[np.float32], start: int, floor: np.float32) -> bool:
+    hit, base = (
+        np.int32(0),
+        np.uint64(start),
+    )  # unsigned: with an index that may be negative nothing is vectorised
     for j in range(CHUNK):
-        hit |= np.int32(chunk[j] >= floor)
-    return hit != 0
+        hit |= np.int32(row[base + np.uint64(j)] >= floor)
+    return bool(hit != 0)
 
 
 @fast_kernel
@@ -169,9 +169,9 @@ def collect_rows(
         if offsets.size > 0:
             _add(row, offsets[first : first + row.size])
         for start in range(0, row.size if n >= 0 else 0, CHUNK):
-            chunk = row[start : start + CHUNK]
-            if chunk.size == CHUNK and not _any_reaches(chunk, limit):
+            if start + CHUNK <= row.size and not _any_reaches(row, start, limit):
                 continue
+            chunk = row[start : start + CHUNK]
             n, seen = _enter(chunk, first + start, limit, rule, listed, theirs, seen, best, at, n)
             if n > capacity - CHUNK:
                 n, limit = _shrink(best, best, at, n, k, np.float32(2.0) * slack[r], limit)
@@ -217,7 +217,7 @@ def scan_packed(
     for f in range(query16.size):
         shift += np.int32(128) * np.int32(query16[f])
     low, up, at, capacity = lower[0, part], upper[0, part], index[0, part], lower.shape[2]
-    n, limit, seen = 0, floor[0], np.searchsorted(own, start)
+    n, limit, seen = 0, floor[0], 0
     for first in range(start, stop, CHUNK):
         last = min(first + CHUNK, stop)
         for b in range((last - first + 15) // 16):
@@ -228,7 +228,7 @@ def scan_packed(
         _bound_above(dots, shift, unit, radius, slack, step[first:last], most)
         if offsets.size > 0:
             _add(most, offsets[first:last])
-        if last == first + CHUNK and not _any_reaches(most, limit):
+        if last == first + CHUNK and not _any_reaches(most, 0, limit):
             continue
         before = n
         n, seen = _enter(most[: last - first], first, limit, rule, listed, own, seen, up, at, n)
@@ -267,19 +267,20 @@ def rank_candidates(
 
     slack float32[n]: what is still to be taken off the lower bounds and added to the upper ones.
     """
-    k = out_score.shape[1]
+    k, parts, capacity = out_score.shape[1], index.shape[1], index.shape[2]
     for r in range(queries.shape[0]):
         kept[r] = -1
-        if size[r].min() < 0:
+        low, up, at = lower[r].ravel(), upper[r].ravel(), index[r].ravel()
+        n = 0
+        for part in range(parts):
+            if size[r, part] < 0:
+                n = -1
+                break
+            for p in range(part * capacity, part * capacity + size[r, part]):
+                low[n], up[n], at[n] = low[p], up[p], at[p]
+                n += 1
+        if n < 0:
             continue
-        low, up, at = lower[r, 0], upper[r, 0], index[r, 0]
-        n = size[r, 0]
-        if size.shape[1] > 1:
-            low, up, at = lower[r].reshape(-1), upper[r].reshape(-1), index[r].reshape(-1)
-            for part in range(1, size.shape[1]):
-                for p in range(part * index.shape[2], part * index.shape[2] + size[r, part]):
-                    low[n], up[n], at[n] = low[p], up[p], at[p]
-                    n += 1
         n, _ = _shrink(low, up, at, n, k, np.float32(2.0) * slack[r], np.float32(-np.inf))
         for p in range(n):
             for f in range(0, items.shape[1], 16):

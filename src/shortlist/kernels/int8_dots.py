@@ -120,7 +120,7 @@ def _typed(portable: bool) -> Callable[..., tuple[Any, Callable[..., Any]]]:
 
         return types.void(packed, types.intp, query8, query16, out, types.intp), generate
 
-    block_dots.__doc__ = """Write the 16 sums of the block that begins at a byte of `packed` to int32[16] of `out` at its last argument.
+    block_dots.__doc__ = """Write the sums of a block of `packed`, which begins at a byte, to 16 entries of `out`.
 
     query8 int32[groups]: four int8 values each; query16 int16[4 · groups]: the same values. In kernels only.
     """

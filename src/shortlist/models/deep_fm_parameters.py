@@ -73,17 +73,37 @@ class DeepFMParameters:
         return self.n_first + self.dim + 2
 
     @cached_property
+    def first_layer(self) -> Floats:
+        """Return float32[n_fields, dim, n_first]: W₁, field by field."""
+        n = self.n_fields * self.dim * self.n_first
+        return self.deep[:n].reshape(self.n_fields, self.dim, self.n_first)
+
+    @cached_property
+    def later_layers(self) -> tuple[tuple[Floats, Floats], ...]:
+        """Return W [n_in, n_out] and b [n_out] of each layer after the first."""
+        found, at = [], (self.n_fields * self.dim + 1) * self.n_first
+        for n_in, n_out in pairwise(self.layers):
+            weights = self.deep[at : at + n_in * n_out].reshape(n_in, n_out)
+            at += (n_in + 1) * n_out
+            found.append((weights, self.deep[at - n_out : at]))
+        return tuple(found)
+
+    @property
+    def output(self) -> Floats:
+        """Return float32[n_last]: what makes a score of the last layer; empty without a deep part."""
+        return self.deep[self.deep.size - self.layers[-1] :] if self.layers else self.deep[:0]
+
+    @cached_property
     def of_columns(self) -> Floats:
         """Return float32[n_columns, n_first + dim + 1]: what a 1 in each column adds to a, s and l of a row."""
         n_first, dim = self.n_first, self.dim
         table = np.empty((self.embeddings.shape[0], self.width - 1), np.float32)
         table[:, n_first : n_first + dim] = self.embeddings
         table[:, -1] = self.weights
-        first = self.deep[: self.n_fields * dim * n_first].reshape(self.n_fields, dim, n_first)
         with threads.single_blas():
             for field in range(self.n_fields):
                 of_field = self.field_of == field
-                table[of_field, :n_first] = self.embeddings[of_field] @ first[field]
+                table[of_field, :n_first] = self.embeddings[of_field] @ self.first_layer[field]
         return table
 
     @cached_property

@@ -3,19 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from shortlist.data.event_encoder import ITEM_ID, USER_ID
-from shortlist.errors import ParameterError
+from shortlist.data.event_encoder import ITEM_ID, USER_ID, EventEncoder
+from shortlist.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from numpy.typing import NDArray
     from scipy import sparse
 
-    from shortlist.data.event_encoder import EventEncoder, Side
+    from shortlist.data.dataset import Dataset
+    from shortlist.data.event_encoder import Side
     from shortlist.data.features import FeatureTable
+    from shortlist.data.interactions import Interactions
+
+
+class Columns(Protocol):
+    """The parameters that say which columns a model has, as models of ids, features and context take them."""
+
+    user_ids: bool
+    item_ids: bool
+    user_columns: list[str] | None
+    item_columns: list[str] | None
+    context: list[str] | None
+    encode: Mapping[str, str | Mapping[str, Any]] | None
+
+
+class Encoded(NamedTuple):
+    """Users and items as an `encoder` that was fitted on events has them.
+
+    - users, items: rows float32 CSR [n, n_columns]
+    - known_users, known_items bool[n]: who has an event, or a feature that somebody with an event has too
+    """
+
+    encoder: EventEncoder
+    users: sparse.csr_array
+    items: sparse.csr_array
+    known_users: NDArray[np.bool_]
+    known_items: NDArray[np.bool_]
+
+
+def encode_columns(model: str, dataset: Dataset, log: Interactions, columns: Columns) -> Encoded:
+    """Return the users and items of `dataset` by the `columns` that are learned from the events `log`.
+
+    Raises `DataError`, which names the `model`, where there is no column at all.
+    """
+    encoder = EventEncoder.fit(
+        dataset.with_interactions(log),
+        user_ids=columns.user_ids,
+        item_ids=columns.item_ids,
+        user_columns=all_but_text(dataset.user_features, columns.user_columns),
+        item_columns=all_but_text(dataset.item_features, columns.item_columns),
+        context_columns=columns.context,
+        encode=columns.encode,
+    )
+    if not encoder.n_columns:
+        raise DataError(
+            f"{model} has no column to learn from: ids are off, and the features and context named hold nothing"
+        )
+    users = encoder.user_rows(dataset.users, dataset.user_features)
+    items = encoder.item_rows(dataset.items, dataset.item_features)
+    return Encoded(
+        encoder,
+        users,
+        items,
+        described(users, log.user_idx, id_columns(encoder, "user")),
+        described(items, log.item_idx, id_columns(encoder, "item")),
+    )
 
 
 def checked_names(name: str, columns: object) -> list[str] | None:

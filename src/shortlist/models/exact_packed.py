@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shortlist import threads
-from shortlist.kernels.int8_dots import BLOCK, GROUP, LARGEST, SMALLEST_STEP, quantise_rows
+from shortlist.kernels.int8_dots import BLOCK, GROUP, SMALLEST_STEP, quantise_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,18 +60,17 @@ class PackedItems:
 
     def query(self, vector: NDArray[np.float32]) -> PackedQuery:
         """Return `vector` float32[d] as int8, with its step and the radius of the bound."""
-        exact = vector.astype(np.float64)
-        largest = float(np.abs(exact).max(initial=0.0))
-        unit = np.float32(max(largest / LARGEST, SMALLEST_STEP))
-        value = np.zeros(_width(vector.size), np.int16)
-        value[: vector.size] = np.clip(np.rint(exact / float(unit)), -LARGEST, LARGEST)
-        error = np.linalg.norm(exact - float(unit) * value[: vector.size])
-        norm = np.linalg.norm(exact)
-        # The roundings: of step · unit · dot in the scan, and of the final score, at most ‖q‖ ‖v‖ = ‖q‖ s (ℓ + c).
-        size = (norm + float(unit) * np.linalg.norm(value)) * (self.length_ratio + self.error_ratio)
-        radius = norm * self.error_ratio + error * self.length_ratio + _ROUNDINGS * _EPS * size
-        radius = np.float32(radius * _UP + SMALLEST_STEP)  # a normal number, whose own rounding _UP covers
-        return PackedQuery(value.astype(np.int8).view(np.int32), value, unit, radius)
+        packed, step = np.empty(BLOCK * _width(vector.size), np.uint8), np.empty(1, np.float32)
+        error, length = quantise_rows(vector[None, :], packed, step, 0, 1)
+        unit = float(step[0])
+        value = packed.reshape(-1, BLOCK, GROUP)[:, 0].astype(np.int16).ravel() - np.int16(128)
+        # ‖q‖ <= ‖t·b‖ + ‖g‖; the roundings, of step · unit · dot and of the final score, go with ‖q‖ s (c + ℓ).
+        norm = unit * (length + error)
+        radius = norm * self.error_ratio + unit * error * self.length_ratio
+        radius += _ROUNDINGS * _EPS * norm * (self.length_ratio + self.error_ratio)
+        # A normal number, whose own rounding _UP covers.
+        limit = np.float32(radius * _UP + SMALLEST_STEP)
+        return PackedQuery(value.astype(np.int8).view(np.int32), value, step[0], limit)
 
 
 @dataclass(frozen=True, eq=False)

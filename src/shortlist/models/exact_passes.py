@@ -22,8 +22,9 @@ BLOCK_SCORES = 1 << 19
 MOST_ROWS = 256
 # Items of a task of the scan: 8 MiB at 64 dims, long beside the start of a task.
 SCAN_ITEMS = 1 << 17
-# Candidates a buffer holds beyond twice those asked for: at least one chunk.
-ROOM = 4 * CHUNK
+# Candidates a buffer holds beyond twice those asked for, at least one chunk: a product leaves hardly more open than is
+# asked for, bytes some hundreds.
+ROOM, ROOM_OF_BYTES = 2 * CHUNK, 8 * CHUNK
 # Candidates of all rows of a block.
 _BUFFERED = 1 << 22
 
@@ -118,7 +119,7 @@ class _Buffers:
 def by_products(catalogue: Catalogue, queries: Queries, permitted: Permitted, into: Ranked) -> None:
     """Rank by float32 matrix products: blocks of queries side by side, or ranges of items where queries are few."""
     n, n_items, workers = queries.norm.size, catalogue.items.shape[0], threads.num_threads()
-    capacity = _capacity(into.score.shape[1], n_items)
+    capacity = _capacity(into.score.shape[1], ROOM, n_items)
     slack = queries.product_slack(catalogue)
 
     def block(start: int, stop: int) -> None:
@@ -225,7 +226,7 @@ def _scan(
     n_items, workers = catalogue.items.shape[0], threads.num_threads()
     rounds = max(1, round(n_items / (workers * SCAN_ITEMS)))
     span = n_items if n_items < SCAN_ITEMS else -(-n_items // (workers * rounds * CHUNK)) * CHUNK
-    found = _Buffers(1, -(-n_items // span), _capacity(k, n_items), two_bounds=True)
+    found = _Buffers(1, -(-n_items // span), _capacity(k, ROOM_OF_BYTES, n_items), two_bounds=True)
     floor = np.full(1, -np.inf, np.float32)
 
     def scan(start: int, stop: int) -> None:
@@ -257,9 +258,9 @@ def _scan(
     return found
 
 
-def _capacity(k: int, n_items: int) -> int:
-    """Return how many candidates a buffer holds: those of one chunk beyond what a floor leaves of it."""
-    return min(2 * k + ROOM, n_items + CHUNK)
+def _capacity(k: int, room: int, n_items: int) -> int:
+    """Return how many candidates a buffer holds: no more than there are, and room for a chunk."""
+    return min(2 * k + room, n_items + CHUNK)
 
 
 def _rows_of_a_block(n: int, workers: int, capacity: int) -> int:

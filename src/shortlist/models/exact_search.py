@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 FEW_QUERIES = 4
 # From so many items on the scan pays, the bytes of a smaller catalogue stay unpacked.
 LARGE_CATALOGUE = 1 << 14
-# Where at most this share is open to anybody, these items are put together first.
-NARROW = 1 / 8
+# Where at most this share of the items for each query, but no more than the second, is open to anybody, these items
+# are put together first: a copied item costs as much as about 32 that are looked through.
+NARROW, NARROW_FOR_MANY = 1 / 32, 1 / 4
 # Whether to leave AVX-512 VNNI aside where the processor has it; the answers are the same.
 PORTABLE = False
 # Sums of that many products of two bytes stay in int32.
@@ -108,7 +109,7 @@ class ItemSearch:
         self._packing = threading.Lock()
 
     def __len__(self) -> int:
-        return self.catalogue.items.shape[0]
+        return int(self.catalogue.items.shape[0])
 
     def __reduce__(self) -> tuple[Callable[..., ItemSearch], tuple[object, ...]]:
         own = self.catalogue
@@ -141,13 +142,19 @@ class ItemSearch:
         if k <= 0 or queries.shape[0] == 0:
             return Lists.empty(queries.shape[0])
         permitted = Permitted.of(eligible, listed)
-        if permitted.most_open() <= NARROW * len(self):
+        share = min(NARROW * queries.shape[0], NARROW_FOR_MANY)
+        if permitted.most_open() <= share * len(self):
             return self._search_narrow(queries, k, permitted, query_offsets)
         asked, found = Queries.of(queries, query_offsets), Ranked.of(queries.shape[0], k)
         if self.catalogue.items.shape[1] and asked.safe(self.catalogue).all():
             self._quick_pass(asked, permitted, found)
-        for row in np.flatnonzero(found.kept < 0):
-            _rescore_everything(self.catalogue, asked, permitted, int(row), found)
+        left = np.flatnonzero(found.kept < 0)
+
+        def rescore(start: int, stop: int) -> None:
+            for row in left[start:stop].tolist():
+                _rescore_everything(self.catalogue, asked, permitted, row, found)
+
+        threads.run_blocks(rescore, left.size, 1)
         found.index[np.arange(k) >= found.kept[:, None]] = -1
         return Lists.from_padded(found.index, found.score)
 
@@ -157,7 +164,7 @@ class ItemSearch:
         packed = self._bytes() if few and self.packs else None
         if packed is not None:
             by_bytes(self.catalogue, packed, asked, permitted, found, portable=PORTABLE)
-        else:
+        if (found.kept < 0).any():  # no bytes, or they leave too much open: products know more digits
             by_products(self.catalogue, asked, permitted, found)
 
     def _bytes(self) -> PackedItems | None:
@@ -167,10 +174,14 @@ class ItemSearch:
         """
         if self._packed is None and self._packing.acquire(blocking=False):
             try:
-                self._packed = self._packed or PackedItems.of(self.catalogue.items)
+                self._pack()
             finally:
                 self._packing.release()
         return self._packed
+
+    def _pack(self) -> None:
+        if self._packed is None:  # another thread may have packed them before this one had the lock
+            self._packed = PackedItems.of(self.catalogue.items)
 
     def _search_narrow(
         self,

@@ -10,10 +10,10 @@ from scipy import special
 
 from shortlist import threads
 from shortlist.data.event_encoder import EventEncoder
-from shortlist.errors import DataError, ParameterError
-from shortlist.models.encoded_columns import checked_names, described, id_columns, moved_columns
+from shortlist.errors import ParameterError
+from shortlist.models.encoded_columns import checked_names, encode_columns, id_columns, moved_columns
 from shortlist.models.exact_search import search
-from shortlist.models.fm_courses import COURSES, Solver, Spread, all_but_text, flag, learned_events
+from shortlist.models.fm_courses import COURSES, Solver, Spread, flag, learned_events
 from shortlist.models.fm_descent import Descent, Steps, Watch, loss_of_intercept, require_descending
 from shortlist.models.fm_design import Design, Examples, Rows
 from shortlist.models.fm_encoding import Encoding
@@ -22,6 +22,7 @@ from shortlist.models.fm_gibbs import Chain
 from shortlist.models.fm_parameters import Parameters, Sums
 from shortlist.models.fm_people import PersonVectors, sums_of_people
 from shortlist.models.fm_posterior import Plan, Posterior, Scale, sample
+from shortlist.models.fm_predictions import EXAMPLES_A_BLOCK, spread_of
 from shortlist.models.held_out_rows import held_out_rows
 from shortlist.models.model import Model
 from shortlist.models.newcomers import new_users
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from shortlist.models.vectors import Said
     from shortlist.stages import Lists, Request
 
-EXAMPLES_A_BLOCK = 1 << 16
 LEAST_REG = 1e-6
 LABEL_SHARE = 0.2
 
@@ -201,8 +201,8 @@ class FactorizationMachine(DotProduct, Model):
 
     @property
     def predicts_ratings(self) -> bool:
-        """Return whether it was fitted on ratings."""
-        return self.is_fitted and self.memory_.feedback.kind == "ratings"
+        """Return whether it was fitted on ratings; before the fit True: it will be if the data is."""
+        return not self.is_fitted or self.memory_.feedback.kind == "ratings"
 
     @property
     def context_columns(self) -> tuple[str, ...]:
@@ -243,31 +243,12 @@ class FactorizationMachine(DotProduct, Model):
 
     def _encode(self, dataset: Dataset, log: Interactions) -> None:
         """Set the encoding, the rows of users and items, and who and what is known and listed."""
-        encoder = EventEncoder.fit(
-            dataset.with_interactions(log),
-            user_ids=self.user_ids,
-            item_ids=self.item_ids,
-            user_columns=all_but_text(self.user_columns, dataset.user_features),
-            item_columns=all_but_text(self.item_columns, dataset.item_features),
-            context_columns=self.context,
-            encode=self.encode,
-        )
-        if not encoder.n_columns:
-            raise DataError(
-                "FactorizationMachine has no column to learn from: ids are off, and the features and context named "
-                "hold nothing"
-            )
-        self.encoding_ = encoder.to_values()
-        self.user_ptr_, self.user_columns_, self.user_values_ = self._rows_of.users(
-            dataset.users, dataset.user_features
-        )
-        self.item_ptr_, self.item_columns_, self.item_values_ = self._rows_of.items(
-            dataset.items, dataset.item_features
-        )
-        users = encoder.user_rows(dataset.users, dataset.user_features)
-        items = encoder.item_rows(dataset.items, dataset.item_features)
-        self.known_users_ = described(users, log.user_idx, id_columns(encoder, "user"))
-        self.known_items_ = described(items, log.item_idx, id_columns(encoder, "item"))
+        encoded = encode_columns(type(self).__name__, dataset, log, self)
+        self.encoding_ = encoded.encoder.to_values()
+        self.known_users_, self.known_items_ = encoded.known_users, encoded.known_items
+        rows = self._rows_of
+        self.user_ptr_, self.user_columns_, self.user_values_ = rows.of_users(encoded.users)
+        self.item_ptr_, self.item_columns_, self.item_values_ = rows.of_items(encoded.items)
         n_examples = np.bincount(log.item_idx, minlength=log.n_items)
         self.listed_items_ = self.known_items_ & (n_examples >= self.min_ratings)
 
@@ -591,25 +572,7 @@ class FactorizationMachine(DotProduct, Model):
         return self._item_rows.at(self.memory_.items.index_of(events.items.ids) % len(self._item_rows))
 
     def _predicted(self, design: Design, clip: bool) -> Spread:
-        """Return the predictions of the examples and their spread, block by block."""
-        m = len(design.examples)
-        out = Spread(*(np.empty(m, np.float32) for _ in Spread._fields))
-        for start in range(0, m, EXAMPLES_A_BLOCK):
-            rows = np.arange(start, min(start + EXAMPLES_A_BLOCK, m))
-            block = design.with_examples(design.examples.take(rows))
-            for whole_column, part in zip(
-                out, self._summary(self._parameters.predictions(block)), strict=True
-            ):
-                whole_column[rows] = part
+        found = spread_of(design, self._parameters, self.link, self.noise_)
         if clip and self.memory_.feedback.kind == "ratings":
-            np.clip(out.mean, *(self.memory_.feedback.scale or (None, None)), out=out.mean)
-        return out
-
-    def _summary(self, scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-        """Return mean, deviation of the mean and deviation of the value, float64[m], of scores float64[m, S]."""
-        if self.link == "identity":
-            variance = scores.var(axis=1)
-            return scores.mean(axis=1), np.sqrt(variance), np.sqrt(variance + np.mean(self.noise_**2))
-        chances = special.ndtr(scores) if self.link == "probit" else special.expit(scores)
-        mean = chances.mean(axis=1)
-        return mean, chances.std(axis=1), np.sqrt(mean * (1 - mean))
+            np.clip(found.mean, *(self.memory_.feedback.scale or (None, None)), out=found.mean)
+        return found

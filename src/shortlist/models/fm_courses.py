@@ -9,12 +9,9 @@ import numpy as np
 from shortlist.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
-    from shortlist.data.features import FeatureTable
     from shortlist.data.interactions import Interactions
 
 Solver = Literal["gibbs", "adagrad", "sgd"]
@@ -62,13 +59,6 @@ def learned_events(dataset: Dataset) -> Interactions:
     if not log.positive.any():
         raise DataError(f"none of the {len(log)} events is positive (their value would be above 0)")
     return log.where(log.positive)
-
-
-def all_but_text(columns: Sequence[str] | None, table: FeatureTable | None) -> Sequence[str] | None:
-    """Return `columns`; where None all of the table but free text, which has as many columns as words."""
-    if columns is not None or table is None:
-        return columns
-    return [name for name, kind in table.kinds.items() if kind != "text"]
 
 
 def flag(name: str, value: object) -> bool:

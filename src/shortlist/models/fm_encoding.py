@@ -42,15 +42,19 @@ class Encoding:
 
     def users(self, ids: Vocabulary, table: FeatureTable | None) -> Rows:
         """Return the rows of `ids`, and after them that of somebody of whom nothing is known."""
-        return self._with_unknown(
-            self.encoder.user_rows(ids, table), id_columns(self.encoder, "user"), self.encoder.n_columns
-        )
+        return self.of_users(self.encoder.user_rows(ids, table))
+
+    def of_users(self, rows: sparse.csr_array) -> Rows:
+        """Return what `users` does, of rows that the encoder has made."""
+        return self._with_unknown(rows, id_columns(self.encoder, "user"), self.encoder.n_columns)
 
     def items(self, ids: Vocabulary, table: FeatureTable | None) -> Rows:
         """Return the rows of `ids`, and after them that of something of which nothing is known."""
-        return self._with_unknown(
-            self.encoder.item_rows(ids, table), id_columns(self.encoder, "item"), self.encoder.n_columns + 1
-        )
+        return self.of_items(self.encoder.item_rows(ids, table))
+
+    def of_items(self, rows: sparse.csr_array) -> Rows:
+        """Return what `items` does, of rows that the encoder has made."""
+        return self._with_unknown(rows, id_columns(self.encoder, "item"), self.encoder.n_columns + 1)
 
     def features_of_users(self, ids: Vocabulary, table: FeatureTable | None) -> Rows:
         """Return the rows of `ids` without any id: what their features say."""

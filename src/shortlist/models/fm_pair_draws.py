@@ -38,11 +38,13 @@ def pairs_of(design: Design) -> Pairs | None:
     sides = design.sides()
     if _n_entries(sides["context"]).any():
         return None
-    columns = [_only_columns(sides[name]) for name in ("user", "item")]
-    if columns[0] is None or columns[1] is None:
+    user, item = _only_columns(sides["user"]), _only_columns(sides["item"])
+    if user is None or item is None:
         return None
     used = [field for field in design.fields if design.n_examples_of_column[field.start : field.stop].any()]
-    return Pairs(*columns) if [field.side for field in used] in (["user", "item"], ["item", "user"]) else None
+    return (
+        Pairs(user, item) if [field.side for field in used] in (["user", "item"], ["item", "user"]) else None
+    )
 
 
 def _n_entries(side: Side) -> NDArray[np.int64]:
@@ -132,11 +134,12 @@ def _half(field: FieldColumns, pairs: Pairs, n_columns: int) -> _Half:
     return _Half(offsets(field.n_examples), other[examples], examples)
 
 
-def _equal_parts(ptr: NDArray[np.int64], rank: int) -> list[int]:
+def _equal_parts(ptr: NDArray[np.int64], rank: int) -> NDArray[np.int64]:
     """Return where the columns are cut so that all parts are about the same work; parts are whole lanes."""
     n = len(ptr) - 1
     work = ptr + np.arange(n + 1) * (rank + 1)  # a system takes about as long as so many examples
     n_parts = PARTS_A_THREAD * threads.num_threads()
     cuts = np.searchsorted(work, np.arange(1, n_parts) * (work[-1] / n_parts))
     whole_lanes = -(-cuts // LANES) * LANES
-    return np.unique(np.concatenate([[0], np.minimum(whole_lanes, n), [n]])).tolist()
+    bounds: NDArray[np.int64] = np.unique(np.concatenate([[0], np.minimum(whole_lanes, n), [n]]))
+    return bounds

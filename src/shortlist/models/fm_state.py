@@ -39,9 +39,11 @@ class State:
 
 
 class Draws(Protocol):
-    """Draws of the columns of each of `fields`, which change the state."""
+    """Draws of the columns of each field, which change the state."""
 
-    fields: Sequence[FieldColumns]
+    @property
+    def fields(self) -> Sequence[FieldColumns]:
+        """Return the fields in the order of the design."""
 
     def draw(self, field: FieldColumns, prior: Prior, noise: F64) -> None:
         """Draw all columns of `field` given everything else; noise float64[n, d] has a row for each of them."""

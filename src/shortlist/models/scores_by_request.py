@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shortlist.models.vectors import EmbeddingModel
+from shortlist.models.exact_search import pair_scores
+from shortlist.models.vectors import DotProduct, EmbeddingModel
 from shortlist.stages import Eligible, Lists, offsets
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ def scores_by_request(
 
     0 for people whom the model does not know and for items that it does not list. `people` are those of the request
     where they are folded in, unless the request holds them itself. What the model remembers of its users answers where
-    it is what the request has of them; else lists do that hold the pairs and nothing else, the one way that goes by any
-    history.
-    Cost: that of `score_pairs`, or of a list for each person.
+    it is what the request has of them, and the vector of a person folded in where lists are made of nothing else; else
+    lists do that hold the pairs and nothing else, the one way that goes by any history.
+    Cost: a product for each pair, or a list for each person.
     """
     out = np.zeros(row.size, np.float32)
     people = model.people_of(request) if people is None else people
@@ -45,7 +46,12 @@ def scores_by_request(
     plain = np.flatnonzero(spoken & kept)
     out[plain] = model.score_pairs(request.user_idx[row[plain]], item_idx[plain])
     others = np.flatnonzero(spoken & ~kept)
-    out[others] = _by_lists(model, request, row[others], item_idx[others], people)
+    row, item_idx = row[others], item_idx[others]
+    if people is not None and isinstance(model, DotProduct) and model.lists_by_vectors:
+        factors = model.item_factors_, model.item_offsets_
+        out[others] = pair_scores(people.vectors, people.offsets, *factors, row, item_idx)
+    else:
+        out[others] = _by_lists(model, request, row, item_idx, people)
     return out
 
 

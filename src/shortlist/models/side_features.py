@@ -25,7 +25,7 @@ from scipy import linalg, sparse
 
 from shortlist import threads
 from shortlist.errors import NonFiniteError, ParameterError
-from shortlist.models.weighted_squares import Loss, Observed, gram, half_step
+from shortlist.models.weighted_squares import Axes, Loss, Observed, gram, half_step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,6 +126,7 @@ def half_step_with_features(
     row: str,
     start: NDArray[np.float32] | None = None,
     cg_steps: int | None = None,
+    axes: Axes | None = None,
 ) -> NDArray[np.float32]:
     """Return the row vectors [n_rows, d] that minimise J while `columns` and the features' `vectors` [F, d] stay.
 
@@ -134,7 +135,7 @@ def half_step_with_features(
     nnz(F) d + n_rows d².
     """
     if features is None:
-        return half_step(observed, columns, loss, row=row, start=start, cg_steps=cg_steps)
+        return half_step(observed, columns, loss, row=row, start=start, cg_steps=cg_steps, axes=axes)
     described, out = (
         features.described,
         np.zeros((observed.weights.shape[0], columns.shape[1]), columns.dtype),
@@ -153,7 +154,7 @@ def half_step_with_features(
         )
     others = _of_rows(observed, ~described)
     if others.weights.nnz:
-        out += half_step(others, columns, loss, row=row, start=start, cg_steps=cg_steps)
+        out += half_step(others, columns, loss, row=row, start=start, cg_steps=cg_steps, axes=axes)
     return out
 
 

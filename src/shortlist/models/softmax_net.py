@@ -8,16 +8,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from scipy import sparse
 
-from shortlist import threads
 from shortlist.data.feature_encoder import FeatureEncoder
 from shortlist.errors import DataError, ParameterError
-from shortlist.kernels.dense_layers import dense_rows
-from shortlist.kernels.sparse_products import weighted_sums
 from shortlist.models.feature_columns import checked_columns, encoding_of
+from shortlist.models.held_out_pairs import held_out_pairs
 from shortlist.models.model import Model
 from shortlist.models.net_parameters import device_name, layer_sizes
+from shortlist.models.net_rows import dense_rows_of, scattered, weighted_sums_of
 from shortlist.models.newcomers import new_users
 from shortlist.models.positive_matrix import positive_matrix
 from shortlist.models.score_rows import positive_items
@@ -25,16 +23,16 @@ from shortlist.models.torch_extra import require_torch
 from shortlist.models.vectors import DotProduct, UserVectors, rank_by_vectors, said, unit_rows
 from shortlist.models.warm_start import rows_at
 from shortlist.parameters import number, one_of, whole
-from shortlist.stages import History, offsets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy import sparse
 
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
     from shortlist.models.fitting import Fitting
     from shortlist.models.vectors import Said
-    from shortlist.stages import Lists, Request
+    from shortlist.stages import History, Lists, Request
 
     Arrays = dict[str, NDArray[np.float32]]
 
@@ -308,7 +306,7 @@ class SoftmaxNet(DotProduct, Model):
         from shortlist.models.nets.training import Schedule, train
 
         parameters = FlatParameters(arrays, device_of(self.device))
-        liked, held_back = _parted(liked, self.validation_share, fitting.rng)
+        liked, held_back = held_out_pairs(liked, self.validation_share, fitting.rng)
         people = People(liked, None if features is None else features[learnt])
         goal = Objective(
             self.similarity == "cosine",
@@ -361,20 +359,22 @@ class SoftmaxNet(DotProduct, Model):
     def _publish(self, arrays: Arrays, features: sparse.csr_array | None, learnt: NDArray[np.bool_]) -> None:
         """Set the fitted attributes, zeros for items and people that were not learnt."""
         n_users, first = learnt.size, self._widths[0]
-        items = _scattered(arrays["items"], self.known_items_)
+        items = scattered(arrays["items"], self.known_items_)
         is_cosine = self.similarity == "cosine"
         self.item_lengths_ = np.linalg.norm(items, axis=1) if is_cosine else np.ones(len(items), np.float32)
         self.item_factors_ = unit_rows(items) if is_cosine else items
         no_offsets = np.zeros(len(arrays["items"]), np.float32)
-        self.item_offsets_ = _scattered(arrays.get("offsets", no_offsets), self.known_items_)
+        self.item_offsets_ = scattered(arrays.get("offsets", no_offsets), self.known_items_)
         nothing = np.zeros((0, first), np.float32)
-        self.id_factors_ = _scattered(arrays["ids"], learnt) if self.user_ids else nothing
+        self.id_factors_ = scattered(arrays["ids"], learnt) if self.user_ids else nothing
         self.history_factors_ = (
-            _scattered(arrays["history"], self.known_items_) if "history" in arrays else nothing
+            scattered(arrays["history"], self.known_items_) if "history" in arrays else nothing
         )
         self.constant_ = arrays["constant"][0]
         self.feature_factors_ = arrays.get("features", nothing)
-        self.feature_part_ = nothing if features is None else _sums(features, self.feature_factors_)
+        self.feature_part_ = (
+            nothing if features is None else weighted_sums_of(features, self.feature_factors_)
+        )
         assert self.feature_part_.shape[0] in (0, n_users)
         layers = [arrays[f"{what} {n}"].ravel() for n in range(1, len(self._widths)) for what in _LAYER]
         self.layer_weights_ = np.concatenate([np.zeros(0, np.float32), *layers])
@@ -417,9 +417,9 @@ class SoftmaxNet(DotProduct, Model):
             rows = positive_items(history.where(self.known_items_[history.item_idx]), self.known_items_.size)
             length = np.diff(rows.indptr)
             rows.data[:] = np.repeat(1 / np.maximum(length, 1), length)
-            z, known = z + _sums(rows, self._history_table), known | (length > 0)
+            z, known = z + weighted_sums_of(rows, self._history_table), known | (length > 0)
         for weights, biases in self._dense_layers:
-            z = _dense(np.maximum(z, 0), weights, biases)
+            z = dense_rows_of(np.maximum(z, 0), weights, biases)
         if self.similarity == "cosine":
             z = unit_rows(z)
         return (z / np.float32(self.temperature)).astype(np.float32), known
@@ -463,7 +463,7 @@ class SoftmaxNet(DotProduct, Model):
         base = np.tile(self.constant_, (len(people.ids), 1))
         encoded = self._encoded(people.table)
         if encoded is not None:
-            base += _sums(encoded, self.feature_factors_)
+            base += weighted_sums_of(encoded, self.feature_factors_)
         history = people.log.history()
         vectors, known = self._vectors(base, history)
         zeros = np.zeros(len(vectors), np.float32)
@@ -471,61 +471,6 @@ class SoftmaxNet(DotProduct, Model):
 
 
 _LAYER = ("weights", "biases")
-
-
-def _sums(matrix: sparse.csr_array, table: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return `matrix` float32 CSR [n, m] times `table` [m, w], each row summed in its stored order."""
-    out = np.empty((matrix.shape[0], table.shape[1]), np.float32)
-    arguments = (
-        matrix.indptr.astype(np.int64),
-        matrix.indices.astype(np.int32),
-        matrix.data.astype(np.float32),
-        np.ascontiguousarray(table),
-        out,
-    )
-    threads.run_blocks(lambda start, stop: weighted_sums(*arguments, start, stop), len(out))
-    return out
-
-
-def _dense(
-    rows: NDArray[np.float32], weights: NDArray[np.float32], biases: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    out = np.empty((len(rows), biases.size), np.float32)
-    threads.run_blocks(
-        lambda start, stop: dense_rows(rows, weights, biases, False, out, start, stop), len(rows)
-    )
-    return out
-
-
-def _scattered(rows: NDArray[np.float32], at: NDArray[np.bool_]) -> NDArray[np.float32]:
-    out = np.zeros((at.size, *rows.shape[1:]), np.float32)
-    out[at] = rows
-    return out
-
-
-def _parted(
-    liked: sparse.csr_array, fraction: float, rng: np.random.Generator
-) -> tuple[sparse.csr_array, sparse.csr_array | None]:
-    """Return the pairs to learn from and those held back, each row keeping one at least to learn from."""
-    if fraction == 0:
-        return liked, None
-    draw = rng.random(liked.nnz)
-    largest = np.maximum.reduceat(draw, liked.indptr[:-1])
-    row = np.repeat(np.arange(liked.shape[0]), np.diff(liked.indptr))
-    held_back = (draw < fraction) & (draw < largest[row])
-    if not held_back.any():
-        raise ParameterError(
-            f"validation_share={fraction:g} holds none of {liked.nnz} pairs back (everybody keeps one): raise it, "
-            "or set it to 0"
-        )
-    learn, check = (
-        sparse.csr_array(
-            (liked.data[at], liked.indices[at], offsets(np.bincount(row[at], minlength=liked.shape[0]))),
-            liked.shape,
-        )
-        for at in (~held_back, held_back)
-    )
-    return learn, check
 
 
 def _has_entry(features: sparse.csr_array | None, n_users: int) -> NDArray[np.bool_]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Sized
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from shortlist.data.dataset import Dataset
+
+_LONGEST = 200
 
 
 class Stage(ABC):
@@ -100,6 +104,14 @@ class Stage(ABC):
         return make(*parts, **params) if model is None else make(*parts, model=model, **params)
 
     def __repr__(self) -> str:
-        shown = [f"{name}={value!r}" for name, value in self.params().items() if value is not None]
+        shown = [f"{name}={_short(value)}" for name, value in self.params().items() if value is not None]
         made_of = [repr(one) for one in (*self.parts, self.model) if one is not None]
         return f"{type(self).__name__}({', '.join(made_of + shown)})"
+
+
+def _short(value: object) -> str:
+    """Return the `repr` of `value`; of a long list its size, and a checksum that tells it from another."""
+    text = repr(value)
+    if len(text) <= _LONGEST or not isinstance(value, Sized):
+        return text
+    return f"<{type(value).__name__} of {len(value):,}, {hashlib.sha256(text.encode()).hexdigest()[:8]}>"

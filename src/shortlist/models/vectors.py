@@ -152,6 +152,11 @@ class DotProduct(ABC):
     def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
         return rank_by_vectors(users.vectors, users.offsets, self, self.listed_items_, request)
 
+    @property
+    def lists_by_vectors(self) -> bool:
+        """Return whether the lists of people folded in are made of their `vectors` and `offsets` and nothing else."""
+        return type(self)._rank_vectors is DotProduct._rank_vectors
+
     def _similarity_vectors(self) -> NDArray[np.float32]:
         return self.item_factors_
 

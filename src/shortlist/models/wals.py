@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from shortlist import threads
 from shortlist.data.feature_encoder import FeatureEncoder
 from shortlist.errors import DataError, NonFiniteError, ParameterError
 from shortlist.models import wals_solvers
@@ -27,7 +29,7 @@ from shortlist.models.side_features import (
 )
 from shortlist.models.vectors import DotProduct, UserVectors
 from shortlist.models.warm_start import rows_at
-from shortlist.models.weighted_squares import Loss, Observed, Unobserved
+from shortlist.models.weighted_squares import Axes, Loss, Observed, Unobserved, axes_of
 from shortlist.parameters import number, one_of, whole
 
 if TYPE_CHECKING:
@@ -340,12 +342,12 @@ class WALS(DotProduct, Model):
         if features is not None and self.user_encoding_ is None:
             raise ParameterError("this model was fitted without user_features: leave features out")
         people = new_users(events, features, self.memory_)
-        vectors, known = self._folded(people.log, people.ids, people.table)
+        vectors, known = self._folded(people.log, people.ids, people.table, self._item_axes)
         offsets = np.zeros(len(vectors), np.float32)
         return UserVectors(vectors, offsets, known, people.ids.ids, people.log.history(), self.space)
 
     def _folded(
-        self, log: Interactions, users: Vocabulary, table: FeatureTable | None
+        self, log: Interactions, users: Vocabulary, table: FeatureTable | None, axes: Axes | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return vectors float32[n_users, dim] from events at this model's items, and bool[n_users]: who has one."""
         values = _positive_values(log.where(self.solved_items_[log.item_idx]))
@@ -360,8 +362,15 @@ class WALS(DotProduct, Model):
             features,
             self.user_feature_factors_,
             row="user at position",
+            axes=axes,
         )
         return vectors, _known(counts[0], features)
+
+    @cached_property
+    def _item_axes(self) -> Axes:
+        """What folding in shares between requests, made with the first: as large as the item vectors."""
+        with threads.single_blas():
+            return axes_of(self._solved_item_factors, self.loss.unobserved_weight)
 
     @property
     def _solved_item_factors(self) -> NDArray[np.float32]:

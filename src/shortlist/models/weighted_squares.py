@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from scipy import linalg, sparse
@@ -152,6 +152,7 @@ def half_step(
     cg_steps: int | None = None,
     shared: NDArray[np.float64] | None = None,
     pull: Floats | None = None,
+    axes: Axes | None = None,
 ) -> NDArray[Real]:
     """Return the row vectors [n_rows, d] that minimise J while `columns` [n_columns, d] stay; of the same dtype.
 
@@ -164,15 +165,16 @@ def half_step(
     - shared, pull: adds xᵀ S x - 2 pᵀx to the J of each row x, with S = `shared` float64[d, d], positive semidefinite,
       and p its row of `pull` [n_rows, d]; Λ is then of w0 VᵀV + S. S = w_f ΦᵀΦ and p = w_f Φᵀf are the squares
       w_f |f - Φx|² of a row's features f. A row without pairs gets (Λ + λ)⁻¹ p
+    - axes: `axes_of(columns, w0)`, made before, where there is no `shared`
 
-    Cost: d³ once, n_columns d² for VᵀV, and for a row of n pairs min(n, d)² d or n d² + d³/3; with steps
-    (4 cg_steps + 2) n d.
+    Cost: d³ once and n_columns d² for VᵀV, unless there are `axes`, and for a row of n pairs min(n, d)² d or
+    n d² + d³/3; with steps (4 cg_steps + 2) n d.
 
     Raises `ParameterError` naming the first `row` without a unique solution (reg = 0 and too few pairs),
     `NonFiniteError` when `columns` hold NaN or infinity.
     """
     with threads.single_blas():
-        base, rotation, rotated = _axes(columns, loss.unobserved_weight, shared)
+        base, rotation, rotated = axes or axes_of(columns, loss.unobserved_weight, shared)
         weights, targets = observed.coefficients
         systems = RowSystems(
             observed.weights.indptr,
@@ -241,12 +243,19 @@ def gram(vectors: Floats) -> NDArray[np.float64]:
     return total
 
 
-def _axes(
-    vectors: NDArray[Real], weight: float, further: NDArray[np.float64] | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[Real]]:
+class Axes(NamedTuple):
+    """What all rows of a half-step share, from the columns alone: Λ float64[d], Q float64[d, d], VQ [n_columns, d]."""
+
+    values: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+    rotated: NDArray[np.float32] | NDArray[np.float64]
+
+
+def axes_of(vectors: NDArray[Real], weight: float, further: NDArray[np.float64] | None = None) -> Axes:
     """Return Λ and Q of weight VᵀV + `further` = QΛQᵀ, and VQ, exactly zero in directions that are only rounding.
 
-    Without `further` those are the directions of VᵀV whatever the weight.
+    Without `further` those are the directions of VᵀV whatever the weight. Cost: d³ + n_columns d².
+    Raises `NonFiniteError` where the vectors hold NaN or infinity.
     """
     matrix = gram(vectors)
     if not np.isfinite(matrix).all():
@@ -261,7 +270,7 @@ def _axes(
         dead = (values == 0) & (weight > 0)
     rotated = _product(vectors, q)
     rotated[:, dead] = 0
-    return values, q, rotated
+    return Axes(values, q, rotated)
 
 
 def _spectrum(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
 
 from shortlist.data.baskets import baskets_of_column, baskets_of_gap
 from shortlist.errors import ParameterError
@@ -12,19 +14,22 @@ from shortlist.retrieval.co_occurrence import Together, incidence, lists_after, 
 from shortlist.retrieval.ranked_lists import RankedLists
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
+    from shortlist.data.interactions import Interactions
     from shortlist.stages import Candidates, Request
+
+Within = Literal["session", "user"]
 
 
 class BoughtTogether(Stage):
     """For each of the user's last `recent` positive items, proposes the `per_item` that share most baskets with it.
 
-    A basket is made of positive events of one user: those with one value of `column`, a column of the events such as an
-    invoice; without it, those that follow one another within `gap_minutes` (a session); with neither, all of them.
+    A basket is made of positive events of one user:
 
+    - column: those with one value of this column of the events (an invoice); None: by `within`
+    - within: "session", those that follow one another with at most `gap_minutes` between; "user", all of them
     - measure of the c_ij baskets with both, of the n_i and n_j with each, of N: "cosine" c_ij / √(n_i n_j),
       "conditional" c_ij / n_i, "lift" c_ij N / (n_i n_j); times c_ij / (c_ij + `shrinkage`), so that a few baskets
       prove little
@@ -45,7 +50,8 @@ class BoughtTogether(Stage):
     def __init__(
         self,
         column: str | None = None,
-        gap_minutes: float | None = 60.0,
+        within: Within = "session",
+        gap_minutes: float = 60.0,
         recent: int = 10,
         per_item: int = 10,
         measure: Together = "cosine",
@@ -55,7 +61,8 @@ class BoughtTogether(Stage):
     ) -> None:
         self._set(None, name)
         self.column = None if column is None else text("column", column)
-        self.gap_minutes = None if gap_minutes is None else number("gap_minutes", gap_minutes)
+        self.within = one_of("within", within, Within)
+        self.gap_minutes = number("gap_minutes", gap_minutes)
         self.recent = whole("recent", recent, least=1)
         self.per_item = whole("per_item", per_item, least=1)
         self.measure = one_of("measure", measure, Together)
@@ -67,15 +74,19 @@ class BoughtTogether(Stage):
             )
 
     def _prepare(self, dataset: Dataset) -> None:
-        log = dataset.interactions
-        if self.column is None:
-            basket = baskets_of_gap(log.where(log.positive), self.gap_minutes, self.name)
-        else:
-            basket = baskets_of_column(log.where(log.positive), self.column, self.name)
-        item = log.item_idx[log.positive]
-        rows = incidence(item[basket >= 0], basket[basket >= 0], log.n_items)
+        log = dataset.interactions.where(dataset.interactions.positive)
+        basket = self._baskets(log)
+        inside = basket >= 0
+        rows = incidence(log.item_idx[inside], basket[inside], log.n_items, int(basket.max(initial=-1)) + 1)
         lists = lists_after(rows, rows, self.n_neighbors, self.measure, self.shrinkage)
         self.list_ptr_, self.list_item_, self.list_score_ = lists.ptr, lists.item_idx, lists.score
+
+    def _baskets(self, log: Interactions) -> NDArray[np.int64]:
+        if self.column is not None:
+            return baskets_of_column(log, self.column, self.name)
+        if self.within == "user":
+            return log.user_idx.astype(np.int64)
+        return baskets_of_gap(log, self.gap_minutes, self.name)
 
     def propose(self, request: Request) -> Candidates:
         """Return the proposals, best first, each with its anchor."""

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 Together = Literal["conditional", "cosine", "lift"]
 
 
-def incidence(item: NDArray[np.int32], place: NDArray[np.int64], n_items: int) -> sparse.csr_array:
-    """Return float32 CSR [n_items, places]: a 1 for each item and place (basket, moment) that occur, indices ascending.
+def incidence(
+    item: NDArray[np.int32], place: NDArray[np.int64], n_items: int, n_places: int
+) -> sparse.csr_array:
+    """Return float32 CSR [n_items, n_places]: a 1 for each item and place (basket, moment) that occur, ascending.
 
-    Arguments int[m]: pairs, in any order and as often as they occur; places from 0.
+    item int32[m], place int64[m] in [0, n_places): pairs, in any order and as often as they occur.
     """
-    n_places = int(place.max(initial=-1)) + 1
     row, column = np.divmod(distinct(item.astype(np.int64) * max(n_places, 1) + place), max(n_places, 1))
     ptr = offsets(np.bincount(row, minlength=n_items))
     ones = np.ones(row.size, np.float32)

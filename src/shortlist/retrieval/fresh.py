@@ -46,10 +46,8 @@ class Fresh(Stage):
         self.column = None if column is None else text("column", column)
 
     def _prepare(self, dataset: Dataset) -> None:
-        if self.column is None:
-            newness, known = self._first_events(dataset)
-        else:
-            newness, known = self._feature(dataset, self.column)
+        column = self.column
+        newness, known = self._first_events(dataset) if column is None else self._feature(dataset, column)
         item = np.flatnonzero(known)
         self.order_ = item[np.lexsort((item, -newness[item]))].astype(np.int32)
         self.newness_ = newness[self.order_].astype(np.float64)  # µs are exact up to the year 2255
@@ -81,7 +79,8 @@ class Fresh(Stage):
         """Return the proposals, newest first."""
         start = 0
         if self.is_time_ and request.now is not None:
-            start = int(np.searchsorted(-self.newness_, -float(request.now)))
+            oldest_first = self.newness_[::-1]
+            start = oldest_first.size - int(np.searchsorted(oldest_first, request.now, side="right"))
         order = self.order_[start:]
         found = RankedLists.one(order).first(*one_each(np.zeros(len(request), int)), self.k, request.eligible)
         newness = self.newness_[start:][found.place] / (DAY if self.is_time_ else 1)

@@ -39,16 +39,17 @@ class Nearest(Stage):
 
     - index: "exact" finds what is best, always. "approximate" searches an `ApproximateIndex` of the items that the
       model lists, built when the pipeline is fitted and saved with it, for a model of vectors only. None is
-      "approximate" for such a model of more than `EXACT_UP_TO` items, below which exact search is the faster one.
+      "approximate" for such a model of more than `EXACT_UP_TO` items, below which exact search is the faster one,
+      unless its recall stays below 0.95.
 
     Fitted with an approximate index, it has `recall_`, the share of the best `k` that a search found on average over
     up to 256 users, and `index_`. Scores are the model's own, bit for bit, either way.
     """
 
-    FITTED: ClassVar[tuple[str, ...]] = ("graph_", "effort_", "recall_")
+    FITTED: ClassVar[tuple[str, ...]] = ("proposer_", "effort_", "recall_")
 
     model: Model
-    graph_: NDArray[np.uint8]
+    proposer_: NDArray[np.uint8]
     effort_: int
     recall_: float | None
 
@@ -60,7 +61,7 @@ class Nearest(Stage):
         self.index: Search | None = None if index is None else one_of("index", index, Search)
 
     def _prepare(self, _dataset: Dataset) -> None:
-        self.graph_, self.effort_, self.recall_ = np.zeros(0, np.uint8), 0, None
+        self.proposer_, self.effort_, self.recall_ = np.zeros(0, np.uint8), 0, None
         if self._is_exact():
             return
         known = np.flatnonzero(self.model.known_users_).astype(np.int32)
@@ -68,7 +69,10 @@ class Nearest(Stage):
         assert isinstance(self.model, EmbeddingModel)
         queries = self.model.user_vectors(sample)[0] if sample.size else None
         index = self._empty_index().build_from(self.model, queries=queries)
-        self.graph_, self.effort_, self.recall_ = index.graph_bytes(), index.effort_, index.recall_
+        assert index.recall_ is not None
+        if self.index is None and index.recall_ < index.target_recall:
+            return  # nobody asked for lists that lack so much
+        self.proposer_, self.effort_, self.recall_ = index.proposer_bytes(), index.effort_, index.recall_
         self.__dict__["index_"] = index
 
     def _is_exact(self) -> bool:
@@ -91,7 +95,7 @@ class Nearest(Stage):
         """Return the fitted index, None where search is exact."""
         if self.recall_ is None:
             return None
-        return self._empty_index().restore(self.model, self.graph_, self.effort_, self.recall_)
+        return self._empty_index().restore(self.model, self.proposer_, self.effort_, self.recall_)
 
     def propose(self, request: Request) -> Candidates:
         """Return the proposals, best first."""

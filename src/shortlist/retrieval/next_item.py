@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
-    from shortlist.data.interactions import Interactions
     from shortlist.stages import Candidates, Request
 
 
@@ -69,28 +68,26 @@ class NextItem(Stage):
 
     def _prepare(self, dataset: Dataset) -> None:
         log = dataset.interactions.where(dataset.interactions.positive)
-        (item, moment), (next_item, led_from) = self._pairs(log)
-        # As many columns in both: the last moment of all leads nowhere, and nothing of it is counted.
-        before, after = incidence(item, moment, log.n_items), incidence(next_item, led_from, log.n_items)
-        lists = lists_after(before, after, self.n_neighbors, self.measure, self.shrinkage)
-        self.list_ptr_, self.list_item_, self.list_score_ = lists.ptr, lists.item_idx, lists.score
-
-    def _pairs(
-        self, log: Interactions
-    ) -> tuple[tuple[NDArray[np.int32], NDArray[np.int64]], tuple[NDArray[np.int32], NDArray[np.int64]]]:
-        """Return (item, moment) of what anything follows, and (item, the moment before) of what follows it."""
         moment, user = moments(log, self.name)
         leads = np.zeros(user.size, bool)
         leads[:-1] = user[1:] == user[:-1]
         first = leads[moment]
-        items, moments_before = [], []
+        before = incidence(log.item_idx[first], moment[first], log.n_items, user.size)
+        after = incidence(*self._followed(log.item_idx, moment, user), log.n_items, user.size)
+        lists = lists_after(before, after, self.n_neighbors, self.measure, self.shrinkage)
+        self.list_ptr_, self.list_item_, self.list_score_ = lists.ptr, lists.item_idx, lists.score
+
+    def _followed(
+        self, item: NDArray[np.int32], moment: NDArray[np.int64], user: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Return each item with each of the `window` moments of its user that it follows."""
+        items, led_from = [], []
         for step in range(1, self.window + 1):
-            before = moment - step
-            same = (before >= 0) & (user[np.maximum(before, 0)] == user[moment])
-            items.append(log.item_idx[same])
-            moments_before.append(before[same])
-        followed = np.concatenate(items), np.concatenate(moments_before)
-        return (log.item_idx[first], moment[first]), followed
+            earlier = moment - step
+            same = (earlier >= 0) & (user[np.maximum(earlier, 0)] == user[moment])
+            items.append(item[same])
+            led_from.append(earlier[same])
+        return np.concatenate(items), np.concatenate(led_from)
 
     def propose(self, request: Request) -> Candidates:
         """Return the proposals, best first, each with its anchor."""

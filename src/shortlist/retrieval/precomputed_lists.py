@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from shortlist.data.dataset import Dataset
     from shortlist.data.tables import Source
-    from shortlist.data.vocabulary import Id
     from shortlist.stages import Request
 
 
@@ -52,7 +51,7 @@ class PrecomputedLists(Stage):
         self,
         lists: Path | Source | None,
         k: int = 100,
-        default: Sequence[Id] | None = None,
+        default: Sequence[int | str] | None = None,
         name: str | None = None,
     ) -> None:
         self._set(None, name)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from shortlist.retrieval.compared_items import ComparedItems
     from shortlist.stages import Lists
 
+    OnBlock = Callable[[int, int], object]
+
 BLOCK_ITEMS = 8192
 BLOCK_ROWS = 1 << 16
 
@@ -64,11 +66,14 @@ class RelatedRows:
 
 
 def related_rows(
-    compared: ComparedItems, width: int, on_block: Callable[[int, int], object] | None = None
+    compared: ComparedItems,
+    width: int,
+    on_block: OnBlock | None = None,
+    nearest: Callable[[NDArray[np.int32], int], Lists] | None = None,
 ) -> RelatedRows:
-    """Return the rows of all items that can be compared, searched in blocks; `on_block`: see `search_rows`."""
+    """Return the rows of all items that can be compared, searched in blocks; see `search_rows`."""
     rows = RelatedRows.empty(compared.known.size, width)
-    search_rows(rows, compared, np.flatnonzero(compared.known).astype(np.int32), on_block)
+    search_rows(rows, compared, np.flatnonzero(compared.known).astype(np.int32), on_block, nearest)
     return rows
 
 
@@ -76,13 +81,17 @@ def search_rows(
     rows: RelatedRows,
     compared: ComparedItems,
     items: NDArray[np.int32],
-    on_block: Callable[[int, int], object] | None,
+    on_block: OnBlock | None,
+    nearest: Callable[[NDArray[np.int32], int], Lists] | None = None,
 ) -> None:
-    """Fill the rows of `items` by searching the whole catalogue; `on_block` is called with (items done, in all)."""
-    n_others = int(compared.known.sum()) - 1
+    """Fill the rows of `items` by searching the whole catalogue.
+
+    on_block: called with (items done, in all); nearest: searches in place of `compared.nearest`
+    """
+    n_others, search = int(compared.known.sum()) - 1, nearest or compared.nearest
     for start in range(0, items.size, BLOCK_ITEMS):
         block = items[start : start + BLOCK_ITEMS]
-        rows.set(block, compared.nearest(block, rows.width), n_others)
+        rows.set(block, search(block, rows.width), n_others)
         if on_block is not None:
             on_block(start + block.size, items.size)
 

@@ -243,6 +243,17 @@ def test_the_other_protocol_shows_what_was_seen(world):
     assert found.setting.protocol == "repeats allowed"
 
 
+def test_a_busy_machine_is_told_of(world, monkeypatch):
+    train, test, lists, table = world
+    for load, said in ((0.9, False), (8.0, True)):
+        monkeypatch.setattr("shortlist.experiments.sweep.sweep.load_per_core", lambda load=load: load)
+        found = sweep(pipeline_of(lists, table), train, test, (3,), 3, **FAST)
+        assert (found.setting.load, "8.0 times as much to do as it has cores" in found.to_text()) == (
+            load,
+            said,
+        )
+
+
 def test_rules_hold_and_are_timed_with_what_is_between_the_stages(world):
     train, test, lists, table = world
     denied = train.items.ids[:4].to_list()

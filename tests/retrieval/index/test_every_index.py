@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from oracles.vector_index import ListIndex, stored
 
 import shortlist as sl
+from shortlist.retrieval.index import exact_among
 
 MEASURES = st.sampled_from(["dot", "cosine", "euclidean"])
 STORAGES = st.sampled_from(["float32", "half", "int8"])
+STRUCTURES = st.sampled_from(["graph", "cells"])
 SETTINGS = [(m, s) for m in ("dot", "cosine", "euclidean") for s in ("float32", "half", "int8")]
 
 
@@ -93,24 +95,26 @@ def asked(twin, rng, dim):
     return queries, k, {"allowed": allowed, "forbidden": forbidden}, may_find
 
 
-@settings(max_examples=60)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**31), measure=MEASURES, storage=STORAGES)
 def test_an_exact_index_finds_what_brute_force_finds(seed, measure, storage):
     rng, dim = np.random.default_rng(seed), 3
     twin = changed_twin(sl.ExactIndex(measure, storage), rng, dim)
     queries, k, limits, may_find = asked(twin, rng, dim)
-    found = twin.index.search(queries, k, **limits)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact_among, "BLOCK_ITEMS", int(rng.integers(1, 40)))
+        found = twin.index.search(queries, k, **limits)
     wanted = [twin.oracle.search(q, k, float32, may_find(r)) for r, q in enumerate(queries)]
     assert found.to_list() == wanted
     assert twin.index.ids.to_list() == twin.ids()
     assert set(found.shortfalls) == {r for r, best in enumerate(wanted) if len(best) < k}
 
 
-@settings(max_examples=60)
-@given(seed=st.integers(0, 2**31), measure=MEASURES, storage=STORAGES)
-def test_an_approximate_list_is_full_permitted_and_in_the_exact_order(seed, measure, storage):
+@settings(max_examples=50)
+@given(seed=st.integers(0, 2**31), measure=MEASURES, storage=STORAGES, structure=STRUCTURES)
+def test_an_approximate_list_is_full_permitted_and_in_the_exact_order(seed, measure, storage, structure):
     rng, dim = np.random.default_rng(seed), 3
-    twin = changed_twin(sl.ApproximateIndex(measure, storage, exact_up_to=0), rng, dim)
+    twin = changed_twin(sl.ApproximateIndex(measure, storage, structure=structure, exact_up_to=0), rng, dim)
     queries, k, limits, may_find = asked(twin, rng, dim)
     found = twin.index.search(queries, k, **limits).to_list()
     for row, (query, best) in enumerate(zip(queries, found, strict=True)):
@@ -144,14 +148,16 @@ def recall(index, exact, queries, **limits):
     return sum(shared) / sum(map(len, best))
 
 
-@pytest.mark.parametrize(("measure", "storage"), SETTINGS[::2])
-def test_recall_is_what_is_measured_and_kept_by_filters_and_changes(rng, measure, storage):
+@pytest.mark.parametrize(
+    ("measure", "storage", "structure"),
+    [(*setting, ("graph", "cells")[i % 2]) for i, setting in enumerate(SETTINGS[::2])],
+)
+def test_recall_is_what_is_measured_and_kept_by_filters_and_changes(rng, measure, storage, structure):
     vectors, queries = clustered(rng, 3000)
     given = {"offsets": rng.normal(size=3000)} if measure == "dot" else {}
     exact = sl.ExactIndex(measure, storage).build(vectors, **given)
-    index = sl.ApproximateIndex(measure, storage, exact_up_to=40, effort_build=64).build(
-        vectors, queries=queries, **given
-    )
+    index = sl.ApproximateIndex(measure, storage, structure=structure, exact_up_to=40, effort_build=64)
+    index.build(vectors, queries=queries, **given)
     assert index.recall_ >= 0.95
     assert f"recall@10 {index.recall_:.3f}" in repr(index)
     assert index.measured_recall(queries) == pytest.approx(recall(index, exact, queries), abs=0.01)
@@ -178,8 +184,10 @@ def test_an_index_of_few_items_has_no_graph_and_is_exact(rng):
     assert "effort" in repr(index)  # it has grown beyond
 
 
-def test_the_same_vectors_give_the_same_graph(rng):
+@pytest.mark.parametrize("structure", ["graph", "cells"])
+def test_the_same_vectors_give_the_same_index(rng, structure):
     vectors, queries = clustered(rng, 2000)
-    one, other = (sl.ApproximateIndex(exact_up_to=0, effort_build=16).build(vectors) for _ in range(2))
-    assert one.graph_bytes().tobytes() == other.graph_bytes().tobytes()
+    empty = [sl.ApproximateIndex(structure=structure, exact_up_to=0, effort_build=16) for _ in range(2)]
+    one, other = (index.build(vectors) for index in empty)
+    assert one.proposer_bytes().tobytes() == other.proposer_bytes().tobytes()
     assert one.search(queries).to_list() == other.search(queries).to_list()

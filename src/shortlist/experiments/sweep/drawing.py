@@ -65,9 +65,8 @@ def quality(sweep: Sweep) -> Chart:
     ]
     lost = [(of.size, "lost", of.lost[NDCG]) for of in sweep.sizes[:-1]]
     if lost:
-        panels.append(
-            _margin(sweep) + _curves(sweep, lost, f"{named[NDCG]} lost beside {largest}", zero=True)
-        )
+        curve = _curves(sweep, lost, f"{named[NDCG]} lost beside {largest}", zero=True)
+        panels.append(alt.layer(_margin(sweep), curve))
     chart: Chart = alt.hconcat(*panels, spacing=30).resolve_scale(color="independent")
     return chart
 

@@ -188,15 +188,16 @@ def quantiles(
 
     The 99th percentile of n requests has an interval that ends at the slowest of them: with few, read it as such.
     """
-    found = {}
+    names, wanted = list(_QUANTILES), list(_QUANTILES.values())
+    values = np.quantile(milliseconds, wanted)
+    if not n_bootstrap:
+        return {name: Estimate(float(value)) for name, value in zip(names, values, strict=True)}
     drawn = milliseconds[rng.integers(milliseconds.size, size=(n_bootstrap, milliseconds.size))]
-    for name, q in _QUANTILES.items():
-        value = float(np.quantile(milliseconds, q))
-        draws = np.quantile(drawn, q, axis=1) if n_bootstrap else np.zeros(0)
-        found[name] = (
-            Estimate(*percentile_interval(value, draws, level=level)) if draws.size else Estimate(value)
-        )
-    return found
+    draws = np.quantile(drawn, wanted, axis=1)
+    return {
+        name: Estimate(*percentile_interval(float(value), of, level=level))
+        for name, value, of in zip(names, values, draws, strict=True)
+    }
 
 
 def estimates(values: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:

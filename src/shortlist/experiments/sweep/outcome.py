@@ -38,6 +38,8 @@ class Setting:
     - n_users: measured; n_unknown: with a relevant item, whom the scorer does not know, left out; n_requests: timed
     - scorer, sources: how they would be made, as text; training: how the scorer is trained for a size
     - n_bootstrap, level: of the intervals; margin: of the knee, a share; seed: of everything drawn
+    - load: of the machine for each of its cores, in the minute before the last request was timed (1: as much work as it
+      has cores); None where the system does not say
     """
 
     k: int
@@ -52,6 +54,7 @@ class Setting:
     level: float
     margin: float
     seed: int
+    load: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

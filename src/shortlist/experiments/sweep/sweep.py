@@ -20,7 +20,7 @@ from shortlist.experiments.sweep.outcome import Setting, Sweep
 from shortlist.experiments.sweep.retrieval import Retrieval, merge_at, require_scorer_apart
 from shortlist.experiments.sweep.scorers import ScorerTraining, draw
 from shortlist.experiments.sweep.sizes import SIZES, require_sizes, within_catalogue
-from shortlist.experiments.sweep.times import TimedPipeline, stage_times
+from shortlist.experiments.sweep.times import TimedPipeline, load_per_core, stage_times
 from shortlist.experiments.truth import Truth, require_comparable
 from shortlist.parameters import generator, number, whole
 from shortlist.pipeline import Pipeline
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 N_REQUESTS = 300
 VERSUS = (100, 500)
+# Above it, other programs took part of the time: a sweep alone has at most as much work as there are cores.
+BUSY = 1.5
 # A sweep holds the proposals of a block of users from all sources at once.
 BLOCK = BLOCK_USERS // 4
 # Places of `draw` that no size can be: sizes are at least 1.
@@ -138,6 +140,7 @@ def sweep(
         level,
         margin,
         seed,
+        load_per_core(),
     )
     found = _size_figures(users, [source.name for source in pipeline.sources], taken, setting)
     pair = contrast(users, *versus) if set(versus) <= set(sizes) else None
@@ -146,8 +149,8 @@ def sweep(
     )
 
 
-def require_sweepable(pipeline: object, sizes: Sequence[int]) -> None:
-    """Raise `ParameterError` where `pipeline` cannot be measured at these sizes, whatever the data."""
+def require_sweepable(pipeline: object, sizes: Sequence[int]) -> Pipeline:
+    """Return `pipeline`; raise `ParameterError` where it cannot be measured at these sizes, whatever the data."""
     if not isinstance(pipeline, Pipeline):
         raise ParameterError(
             f"a sweep measures a Pipeline, which retrieves and then scores; a {type(pipeline).__name__} retrieves "
@@ -156,6 +159,7 @@ def require_sweepable(pipeline: object, sizes: Sequence[int]) -> None:
     require_scorer_apart(pipeline.sources, pipeline.scorer)
     for size in sizes:
         merge_at(pipeline.merge, size)
+    return pipeline
 
 
 def _require(
@@ -211,6 +215,11 @@ def _remarks(found: Sequence[SizeFigures], setting: Setting) -> list[str]:
         notes.append(
             f"{setting.n_unknown:,} users with a relevant item are unknown to the scorer, which leaves them no "
             "candidates: they are left out"
+        )
+    if setting.load is not None and setting.load > BUSY:
+        notes.append(
+            f"the machine had {setting.load:.1f} times as much to do as it has cores while requests were timed: the "
+            "times are too long"
         )
     for before, after in pairwise(found):
         if before.n_candidates == after.n_candidates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
 REST, WHOLE = "the rest", "whole request"
 WARM_UP_REQUESTS = 5
+
+
+def load_per_core() -> float | None:
+    """Return how much work the machine had in the last minute for each of its cores; None where it does not say."""
+    if not hasattr(os, "getloadavg"):
+        return None
+    return os.getloadavg()[0] / (os.cpu_count() or 1)
 
 
 class TimedPipeline:

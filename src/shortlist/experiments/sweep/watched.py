@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from shortlist.retrieval.merge import Merge
     from shortlist.stages import Adjustment, CandidateSource, Request, Scorer
 
 Answer = TypeVar("Answer")
@@ -146,8 +147,13 @@ class WatchedAdjustment:
 class WatchedMerge:
     """The merge of a pipeline."""
 
-    merge: Any
+    merge: Merge
     watch: Stopwatch
+
+    @property
+    def size(self) -> int | None:
+        """Return the size of the merge."""
+        return self.merge.size
 
     def check(self, sources: Sequence[str]) -> None:
         """Raise what the merge raises."""
@@ -155,10 +161,8 @@ class WatchedMerge:
 
     def __call__(self, proposals: Sequence[Candidates], request: Request) -> Candidates:
         """Return the candidates."""
-        merged: Candidates = self.watch.timed(MERGE, self.merge, proposals, request)
-        return merged
+        return self.watch.timed(MERGE, self.merge, proposals, request)
 
     def in_turn(self, proposals: Sequence[Candidates], request: Request) -> Candidates:
         """Return the candidates in the order of turns, for people whom the scorer does not know."""
-        merged: Candidates = self.watch.timed(MERGE, self.merge.in_turn, proposals, request)
-        return merged
+        return self.watch.timed(MERGE, self.merge.in_turn, proposals, request)

@@ -1,4 +1,4 @@
-"""ApproximateIndex: a graph proposes, exact scores rank, and exact search takes over where a graph is no help."""
+"""ApproximateIndex: a graph or cells propose, exact scores rank, and exact search takes over where they are no help."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
-from shortlist.parameters import generator, number, whole
-from shortlist.retrieval.index.graph import Graph
+from shortlist.parameters import generator, number, one_of, whole
+from shortlist.retrieval.index.indexed_items import n_open_to_all
 from shortlist.retrieval.index.keyed_items import KeyedItems
 from shortlist.retrieval.index.proposals import permitted_first, rescored
+from shortlist.retrieval.index.proposer import EFFORTS, Proposer, Structure, limit_of
 from shortlist.retrieval.index.read_write_lock import ReadWriteLock
 from shortlist.retrieval.index.recall import all_permitted, recall_of, sampled_queries
 from shortlist.retrieval.index.stored_vectors import checked_queries
@@ -30,12 +31,15 @@ if TYPE_CHECKING:
 
 # Up to so many permitted items exact search is faster than any graph: measured by benchmarks/bench_index.py.
 EXACT_UP_TO = 50_000
-_EFFORTS = (32, 64, 128, 256, 512, 1024)
+# Beyond so many items the links of a graph take too long to find, and cells are made: benchmarks/bench_ten_million.py.
+GRAPH_UP_TO = 2_000_000
 _SAMPLE = 256
 # Vectors added while searches wait; then they have their turn.
 _ADDED_AT_ONCE = 256
 _BUILT_AT_ONCE = 1 << 16
 _ASKED_AT_ONCE = 256
+# Where a list is short, so many times the effort is tried before exact search.
+_MORE_EFFORT = 8
 # A graph that holds more vectors than that for each item, those of items that are gone, is made anew.
 _MOST_VECTORS = 2
 
@@ -44,26 +48,30 @@ _MOST_VECTORS = 2
 class ApproximateIndex(VectorIndex):
     """An index that finds most of what is best, in a time that hardly grows with the number of items.
 
-    See `VectorIndex` for what it takes and gives. A graph (Malkov and Yashunin, Efficient and robust approximate
-    nearest neighbor search using hierarchical navigable small world graphs, TPAMI 2020) proposes; what it proposes is
-    rescored as an `ExactIndex` would. Every build measures its recall against exact search on a sample: the effort of
-    a search is the smallest, by doubling, that reaches `target_recall` on one half of the sample, and `recall_` is what
-    it then has on the other half.
+    See `VectorIndex` for what it takes and gives. What a `structure` proposes is rescored as an `ExactIndex` would: a
+    "graph" (Malkov and Yashunin, Efficient and robust approximate nearest neighbor search using hierarchical navigable
+    small world graphs, TPAMI 2020), which is searched faster, or "cells" around the centres of a k-means clustering
+    (Jégou, Douze and Schmid, Product quantization for nearest neighbor search, TPAMI 2011, section IV; the vectors are
+    not coded), which are built faster; None is the graph up to 2,000,000 items.
+    Every build measures its recall against exact search on a sample: the effort of a search is the smallest, by
+    doubling, that reaches `target_recall` on one half of the sample, and `recall_` is what it then has on the other.
 
-    - target_recall: share of the best `recall_at` items to find
+    - target_recall: share of the best `recall_at` items to find. Of more items than that a search of cells finds a
+      smaller share: say how many are asked for
     - links: neighbours a vector has in the graph (M of the paper); effort_build: candidates for them (efConstruction)
     - exact_up_to: where no more items than this may be found, and where a mask leaves so few that a graph would take as
       long, search is exact. So it is for a query whose list would run short: lists never do while permitted items
       exist. An index of no more items has no graph.
-    - build_threads: with one thread the same vectors always give the same graph; with more they need not
+    - build_threads: with one thread the same vectors always give the same index; with more they need not
 
-    Vectors of items that are removed or replaced stay in the graph, unseen, until they are the larger part of it: then
-    it is made anew, as it is by the first change of an index that has none.
+    Vectors of items that are removed or replaced stay in graph or cells, unseen, until they are the larger part: then
+    these are made anew, as they are by the first change of an index that had too few items for them.
     """
 
     recall_: float | None
     effort_: int
-    _graph: Graph | None
+    _proposer: Proposer | None
+    _structure: Structure
     _keyed: KeyedItems
 
     def __init__(
@@ -71,6 +79,7 @@ class ApproximateIndex(VectorIndex):
         measure: IndexMeasure = "dot",
         storage: Storage = "float32",
         *,
+        structure: Structure | None = None,
         target_recall: float = 0.95,
         recall_at: int = 10,
         links: int = 16,
@@ -79,13 +88,15 @@ class ApproximateIndex(VectorIndex):
         build_threads: int = 1,
     ) -> None:
         super().__init__(measure, storage)
+        self.structure = None if structure is None else one_of("structure", structure, Structure)
         self.target_recall = number("target_recall", target_recall, most=1.0)
         self.recall_at = whole("recall_at", recall_at, least=1)
         self.links = whole("links", links, least=2)
         self.effort_build = whole("effort_build", effort_build, least=1)
         self.exact_up_to = whole("exact_up_to", exact_up_to, least=0)
         self.build_threads = whole("build_threads", build_threads, least=1)
-        self.recall_, self.effort_ = None, _EFFORTS[0]
+        self.recall_, self.effort_ = None, 1
+        self._structure = self.structure or "graph"
         self._lock = ReadWriteLock()
 
     def params(self) -> dict[str, Any]:
@@ -109,43 +120,50 @@ class ApproximateIndex(VectorIndex):
                 eligible = all_permitted(len(sample), len(items))
             return self._recall(items, sample, eligible, k)
 
-    def graph_bytes(self) -> NDArray[np.uint8]:
-        """Return the graph as uint8, empty where there is none; with the same vectors `restore` takes it."""
+    def proposer_bytes(self) -> NDArray[np.uint8]:
+        """Return graph or cells as uint8, empty where there are none; with the same vectors `restore` takes it."""
         with self._at_rest():
-            return np.zeros(0, np.uint8) if self._graph is None else self._graph.to_bytes()
+            return np.zeros(0, np.uint8) if self._proposer is None else self._proposer.to_bytes()
 
-    def restore(self, model: Model, graph: NDArray[np.uint8], effort: int, recall: float) -> Self:
+    def restore(self, model: Model, proposer: NDArray[np.uint8], effort: int, recall: float) -> Self:
         """Hold the items that `model` lists, with what `build_from` made of them before, and return self."""
         items = self._items_of(model)
-        arrays = {"key": np.arange(len(items))} | ({"graph": graph} if graph.size else {})
-        self._restored(items, {"effort": effort, "recall": recall}, arrays)
+        arrays = {"key": np.arange(len(items))} | ({"proposer": proposer} if proposer.size else {})
+        structure = self.structure or ("graph" if len(items) <= GRAPH_UP_TO else "cells")
+        limit = limit_of(items.vectors)
+        values = {"effort": effort, "recall": recall, "structure": structure, "limit": limit}
+        self._restored(items, values, arrays)
         return self
 
     def _built(self, items: IndexedItems, queries: NDArray[np.float32] | None) -> None:
-        n, graph = len(items), None
+        n, made = len(items), None
+        structure = self.structure or ("graph" if n <= GRAPH_UP_TO else "cells")
         if n > self.exact_up_to:
-            graph = Graph.of(items.vectors, self.links, self.effort_build)
+            made = Proposer.of(items.vectors, structure, self.links, self.effort_build, self.build_threads)
             for start in range(0, n, _BUILT_AT_ONCE):
                 rows = np.arange(start, min(start + _BUILT_AT_ONCE, n))
-                graph.add(*_rows(items, rows), self.build_threads)
+                made.add(*_rows(items, rows), self.build_threads)
         with self._lock.writing():
-            self._items, self._keyed, self._graph = items, KeyedItems.of(items, np.arange(n), n), graph
+            self._items, self._keyed = items, KeyedItems.of(items, np.arange(n), n)
+            self._proposer, self._structure = made, structure
         if n:
             self._choose_effort(items, queries)
 
     def _changed(
         self, items: IndexedItems, gone: NDArray[np.integer[Any]], fresh: NDArray[np.integer[Any]]
     ) -> None:
-        old, graph = self._keyed, self._graph
-        same_columns = (items.vectors.offsets is None) == (old.items.vectors.offsets is None)
-        if graph is None or not same_columns or len(graph) + fresh.size > _MOST_VECTORS * len(items):
+        old, proposer = self._keyed, self._proposer
+        if proposer is None or len(proposer) + fresh.size > _MOST_VECTORS * len(items):
             self._built(items, None)  # also where most of the graph would be vectors that are gone
             return
-        keyed = old.changed(items, gone, fresh, len(graph))
+        if not proposer.takes(*_rows(items, fresh)):
+            self._built(items, None)
+            return
+        keyed = old.changed(items, gone, fresh, len(proposer))
         for start in range(0, fresh.size, _ADDED_AT_ONCE):
             rows = _rows(items, fresh[start : start + _ADDED_AT_ONCE])
             with self._lock.writing():
-                graph.add(*rows, n_threads=1)
+                proposer.add(*rows, n_threads=1)
         with self._lock.writing():
             self._items, self._keyed = items, keyed
 
@@ -162,13 +180,17 @@ class ApproximateIndex(VectorIndex):
         eligible: Eligible,
         query_offsets: NDArray[np.float32],
     ) -> Lists:
-        slack, wanted = self._slack(items, eligible), self._wanted(k, eligible)
-        exact = self._is_exact(slack, wanted, eligible)
+        n_open = n_open_to_all(eligible)
+        slack, wanted = self._slack(n_open), self._wanted(k, eligible)
+        exact = self._is_exact(n_open, slack, wanted)
+        if not exact.any() and wanted.min() == wanted.max():  # one query, mostly
+            m = int(wanted[0])
+            return self._by_proposals(items, m, slack, queries, k, eligible, query_offsets)
         parts = []
         for m in np.unique(np.where(exact, 0, wanted)).tolist():
             rows = np.flatnonzero(~exact & (wanted == m) if m else exact)
             asked = queries[rows], k, eligible.rows(rows), query_offsets[rows]
-            parts.append((rows, self._by_graph(items, m, slack, *asked) if m else items.best(*asked)))
+            parts.append((rows, self._by_proposals(items, m, slack, *asked) if m else items.best(*asked)))
         return Lists.joined(parts, len(queries))
 
     def _wanted(self, k: int, eligible: Eligible) -> NDArray[np.int64]:
@@ -177,24 +199,27 @@ class ApproximateIndex(VectorIndex):
         Nothing here goes by the other queries, so that each has the list that it would have alone.
         """
         own = np.diff(eligible.ptr)
-        return 2 ** np.ceil(np.log2(k + own)).astype(np.int64)
+        wanted: NDArray[np.int64] = 2 ** np.ceil(np.log2(k + own)).astype(np.int64)
+        return wanted
 
-    def _slack(self, items: IndexedItems, eligible: Eligible) -> int:
-        """Return how many proposals, a power of 2, are taken for each item wanted: 1.5 / p where a share p is open."""
-        n_open = int(np.count_nonzero(eligible.item_rule == 0))
-        n_vectors = len(items) if self._graph is None else len(self._graph)
+    def _slack(self, n_open: int) -> int:
+        """Return how many proposals, a power of 2, are made for each item wanted: 1.5 / p where a share p is open."""
+        n_vectors = n_open if self._proposer is None else len(self._proposer)
         return 1 if n_open == n_vectors else int(2 ** np.ceil(np.log2(1.5 * n_vectors / max(n_open, 1))))
 
-    def _is_exact(self, slack: int, wanted: NDArray[np.int64], eligible: Eligible) -> NDArray[np.bool_]:
-        """Return bool[n]: for which queries exact search of the open items costs no more than the graph's effort."""
-        if self._graph is None:
+    def _is_exact(self, n_open: int, slack: int, wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return bool[n]: for which queries exact search of the open items costs no more than proposals do."""
+        if self._proposer is None or n_open == 0:
             return np.ones(wanted.size, bool)
-        n_open = int(np.count_nonzero(eligible.item_rule == 0))
-        times_effort = slack * np.maximum(wanted / self.effort_, 1)
-        dearer: NDArray[np.bool_] = n_open <= self.exact_up_to * times_effort
-        return dearer | (wanted * slack > len(self._graph)) | (n_open == 0)
+        dearer: NDArray[np.bool_] = n_open <= self.exact_up_to * self._times_effort(slack, wanted)
+        return dearer | (wanted * slack > len(self._proposer))
 
-    def _by_graph(
+    def _times_effort(self, slack: int, wanted: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return float64[n]: how many times `effort_` a search takes; a graph keeps no fewer than it shall find."""
+        least = wanted / self.effort_ if self._structure == "graph" else np.ones(wanted.size)
+        return slack * np.maximum(least, 1.0)
+
+    def _by_proposals(
         self,
         items: IndexedItems,
         wanted: int,
@@ -204,22 +229,42 @@ class ApproximateIndex(VectorIndex):
         eligible: Eligible,
         query_offsets: NDArray[np.float32],
     ) -> Lists:
-        graph, parts = self._graph, []
-        assert graph is not None
+        """Return the lists made of proposals; where one is short, of more effort's, and at last of exact search."""
+        effort = int(self._times_effort(slack, np.array([wanted]))[0] * self.effort_)
+        asked = queries, k, eligible, query_offsets
+        lists = self._proposed(items, wanted * slack, effort, *asked)
+        short = _short(lists, k, eligible)
+        if short.size:
+            again = queries[short], k, eligible.rows(short), query_offsets[short]
+            more = self._proposed(items, wanted * slack, _MORE_EFFORT * effort, *again)
+            lists = _with_lists(lists, short, more)
+            short = _short(lists, k, eligible)
+        if short.size:
+            again = queries[short], k, eligible.rows(short), query_offsets[short]
+            lists = _with_lists(lists, short, items.best(*again))
+        return lists
+
+    def _proposed(
+        self,
+        items: IndexedItems,
+        width: int,
+        effort: int,
+        queries: NDArray[np.float32],
+        k: int,
+        eligible: Eligible,
+        query_offsets: NDArray[np.float32],
+    ) -> Lists:
+        """Return the k best permitted of `width` proposals for each query; lists may be short."""
+        proposer, parts, lists = self._proposer, [], Lists.empty(0)
+        assert proposer is not None
         for start in range(0, len(queries), _ASKED_AT_ONCE):
             rows = np.arange(start, min(start + _ASKED_AT_ONCE, len(queries)))
-            own = eligible.rows(rows)
-            keys = graph.nearest(queries[rows], wanted * slack, max(wanted, self.effort_) * slack)
-            proposed, count = permitted_first(self._keyed.positions(keys), own)
+            own = eligible if rows.size == len(queries) else eligible.rows(rows)
+            keys = proposer.nearest(queries[rows], width, effort)
+            proposed, count = permitted_first(keys, self._keyed, own)
             lists = rescored(items.vectors, proposed, count, queries[rows], k, query_offsets[rows])
             parts.append((rows, lists))
-        lists = Lists.joined(parts, len(queries))
-        short = np.flatnonzero(np.diff(lists.ptr) < np.minimum(k, eligible.n_allowed()))
-        if not short.size:
-            return lists
-        full = np.setdiff1d(np.arange(len(queries)), short)
-        exact = items.best(queries[short], k, eligible.rows(short), query_offsets[short])
-        return Lists.joined([(full, _lists_at(lists, full)), (short, exact)], len(queries))
+        return lists if len(parts) == 1 else Lists.joined(parts, len(queries))
 
     def _choose_effort(self, items: IndexedItems, queries: NDArray[np.float32] | None) -> None:
         """Set `effort_` and `recall_`, each by its own half of a sample of queries."""
@@ -230,14 +275,26 @@ class ApproximateIndex(VectorIndex):
         halves = np.arange(0, len(sample), 2), np.arange(1, len(sample), 2)
         parts = [(sample[half], eligible.rows(half)) for half in halves if half.size]
         with self._lock.reading():
-            for effort in _EFFORTS:
+            for effort in EFFORTS[self._structure]:
                 self.effort_ = effort
-                if self._recall(items, *parts[0], self.recall_at) >= self.target_recall:
+                if self._recall_of_proposals(items, *parts[0]) >= self.target_recall:
                     break
-            self.recall_ = self._recall(items, *parts[-1], self.recall_at)
+            self.recall_ = self._recall_of_proposals(items, *parts[-1])
+
+    def _recall_of_proposals(
+        self, items: IndexedItems, queries: NDArray[np.float32], eligible: Eligible
+    ) -> float:
+        """Return the recall at `recall_at` before anything is done for short lists, which exact search would fill."""
+        if self._proposer is None:
+            return 1.0
+        k, none = min(self.recall_at, len(items)), np.zeros(len(queries), np.float32)
+        wanted = int(self._wanted(k, eligible).max(initial=1))
+        effort = int(self._times_effort(1, np.array([wanted]))[0] * self.effort_)
+        found = self._proposed(items, wanted, effort, queries, k, eligible, none)
+        return recall_of(found, items.best(queries, k, eligible, none))
 
     def _recall(self, items: IndexedItems, queries: NDArray[np.float32], eligible: Eligible, k: int) -> float:
-        if self._graph is None:
+        if self._proposer is None:
             return 1.0
         k, none = min(k, len(items)), np.zeros(len(queries), np.float32)
         return recall_of(
@@ -246,10 +303,11 @@ class ApproximateIndex(VectorIndex):
 
     def _saved(self) -> tuple[IndexedItems, dict[str, Any], dict[str, NDArray[Any]]]:
         with self._at_rest() as items:
-            values = {"recall": self.recall_, "effort": self.effort_}
+            values = {"recall": self.recall_, "effort": self.effort_, "structure": self._structure}
             arrays: dict[str, NDArray[Any]] = {"key": self._keyed.key}
-            if self._graph is not None:
-                arrays["graph"] = self._graph.to_bytes()
+            if self._proposer is not None:
+                values["limit"] = self._proposer.limit
+                arrays["proposer"] = self._proposer.to_bytes()
             return items, values, arrays
 
     def _restored(
@@ -257,15 +315,20 @@ class ApproximateIndex(VectorIndex):
     ) -> None:
         self._items = items
         self.recall_, self.effort_ = values["recall"], values["effort"]
-        saved = arrays.get("graph")
-        self._graph = None if saved is None else Graph.from_bytes(saved, items.vectors)
-        n_vectors = len(items) if self._graph is None else len(self._graph)
+        saved = arrays.get("proposer")
+        self._structure = values["structure"]
+        self._proposer = (
+            None
+            if saved is None
+            else Proposer.from_bytes(saved, self._structure, items.vectors, values["limit"])
+        )
+        n_vectors = len(items) if self._proposer is None else len(self._proposer)
         self._keyed = KeyedItems.of(items, arrays["key"], n_vectors)
 
     def _measured(self) -> str:
         if self.recall_ is None:
             return ""
-        how = "searched exactly" if self._graph is None else f"effort {self.effort_}"
+        how = "searched exactly" if self._proposer is None else f"{self._structure}, effort {self.effort_}"
         return f", recall@{self.recall_at} {self.recall_:.3f} ({how})"
 
 
@@ -277,7 +340,17 @@ def _rows(
     return vectors.decoded(positions), None if vectors.offsets is None else vectors.offsets[positions]
 
 
-def _lists_at(lists: Lists, rows: NDArray[np.int64]) -> Lists:
-    mine = np.isin(lists.row, rows)
-    length = np.diff(lists.ptr)[rows]
-    return Lists(offsets(length), lists.item_idx[mine], lists.score[mine])
+def _short(lists: Lists, k: int, eligible: Eligible) -> NDArray[np.int64]:
+    """Return the rows whose lists have fewer than `k` items though more are permitted."""
+    length = np.diff(lists.ptr)
+    if length.min(initial=k) == k:
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(length < np.minimum(k, eligible.n_allowed()))
+
+
+def _with_lists(lists: Lists, rows: NDArray[np.int64], others: Lists) -> Lists:
+    """Return `lists` with `others` in place of those at `rows`."""
+    kept = np.delete(np.arange(len(lists)), rows)
+    mine = np.isin(lists.row, kept)
+    before = Lists(offsets(np.diff(lists.ptr)[kept]), lists.item_idx[mine], lists.score[mine])
+    return Lists.joined([(kept, before), (rows, others)], len(lists))

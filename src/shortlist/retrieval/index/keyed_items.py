@@ -50,8 +50,3 @@ class KeyedItems:
         key[: kept.size] = kept
         key[fresh] = first_key + np.arange(fresh.size)
         return KeyedItems.of(items, key, first_key + fresh.size)
-
-    def positions(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Return int32 of the same shape: the position of each key, −1 for −1 and for keys that came later."""
-        known = (keys >= 0) & (keys < self.position.size)
-        return np.where(known, self.position[np.where(known, keys, 0)], -1)

@@ -7,30 +7,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shortlist import threads
+from shortlist.kernels.permitted_keys import permitted_positions
 from shortlist.kernels.topk import rescore_rows
 from shortlist.stages import Lists
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from shortlist.retrieval.index.keyed_items import KeyedItems
     from shortlist.retrieval.index.stored_vectors import StoredVectors
     from shortlist.stages import Eligible
 
 
 def permitted_first(
-    proposed: NDArray[np.int32], eligible: Eligible
+    keys: NDArray[np.int64], keyed: KeyedItems, eligible: Eligible
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return int32[n, m] with the permitted proposals of each row first, and int64[n] how many; −1 is no proposal.
+    """Return int32[n, m] with the positions of each row's `keys` that may be found first, and int64[n] how many.
 
-    `eligible` has a row for each of `proposed`; what stands behind the permitted ones means nothing.
+    `eligible` has a row for each of `keys`; what stands behind the permitted ones is 0.
     """
-    n, m = proposed.shape
-    permitted = proposed >= 0
-    row = np.repeat(np.arange(n), m)
-    safe = np.where(permitted, proposed, 0)
-    permitted &= eligible.rule_of(row, safe.ravel()).reshape(n, m) == 0
-    order = np.argsort(~permitted, axis=1, kind="stable")
-    return np.take_along_axis(safe, order, axis=1), permitted.sum(axis=1)
+    proposed, count = np.zeros(keys.shape, np.int32), np.zeros(len(keys), np.int64)
+    permitted_positions(
+        keys, keyed.position, eligible.item_rule, eligible.ptr, eligible.item_idx, proposed, count
+    )
+    return proposed, count
 
 
 def rescored(

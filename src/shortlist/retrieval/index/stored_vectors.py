@@ -103,7 +103,7 @@ class StoredVectors:
     def followed_by(self, more: StoredVectors) -> StoredVectors:
         """Return these vectors and behind them `more`, stored alike. Raises `DataError` for another dimension."""
         self._require_dim(more)
-        both = {
+        both: dict[str, Any] = {
             name: None if a is None or b is None else np.concatenate([a, b])
             for name, a, b in _pairs(self._with_offsets_as(more), more._with_offsets_as(self))
         }
@@ -112,7 +112,7 @@ class StoredVectors:
     def with_rows(self, rows: NDArray[np.integer[Any]], others: StoredVectors) -> StoredVectors:
         """Return these vectors with `others` at `rows`. Raises `DataError` for another dimension."""
         self._require_dim(others)
-        changed = {}
+        changed: dict[str, Any] = {}
         for name, old, new in _pairs(self._with_offsets_as(others), others._with_offsets_as(self)):
             if old is not None:
                 old = np.array(old)
@@ -127,7 +127,8 @@ class StoredVectors:
 
     def _mapped(self, function: Any) -> StoredVectors:
         parts = {name: getattr(self, name) for name in ("codes", "scale", "offsets")}
-        return replace(self, **{name: None if p is None else function(p) for name, p in parts.items()})
+        mapped: dict[str, Any] = {name: None if p is None else function(p) for name, p in parts.items()}
+        return replace(self, **mapped)
 
     def _require_dim(self, other: StoredVectors) -> None:
         if other.dim != self.dim:
@@ -200,14 +201,14 @@ def _checked_offsets(
     return given.astype(np.float32)
 
 
-def _refuse(wrong: NDArray[np.bool_], ids: Ids, why: str) -> None:
+def _refuse(wrong: NDArray[np.bool_] | np.bool_, ids: Ids, why: str) -> None:
     if wrong.any():
         raise DataError(
             f"{why}: items {shown(ids.gather(np.flatnonzero(wrong)))}; leave them out of the index or mend them"
         )
 
 
-def _refuse_rows(wrong: NDArray[np.bool_], why: str) -> None:
+def _refuse_rows(wrong: NDArray[np.bool_] | np.bool_, why: str) -> None:
     if wrong.any():
         raise DataError(f"{why}: query {int(np.flatnonzero(wrong)[0])} of {wrong.size}")
 

@@ -21,7 +21,7 @@ import results
 import vector_sets
 
 import shortlist as sl
-from shortlist.retrieval.index.recall import all_permitted
+from shortlist.retrieval.index.asked import all_permitted
 from shortlist.stages import Eligible
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ import vector_sets
 from bench_index import resident
 
 import shortlist as sl
-from shortlist.retrieval.index.recall import all_permitted
+from shortlist.retrieval.index.asked import all_permitted
 from shortlist.stages import Eligible
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import shortlist as sl
-from shortlist.retrieval.index.recall import all_permitted
+from shortlist.retrieval.index.asked import all_permitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

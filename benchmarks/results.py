@@ -32,6 +32,8 @@ LEFT_OUT = 77
 
 PACKAGES = (
     "shortlist",
+    "faiss-cpu",
+    "hnswlib",
     "implicit",
     "numba",
     "numpy",
@@ -40,6 +42,7 @@ PACKAGES = (
     "scikit-surprise",
     "scipy",
     "torch",
+    "usearch",
 )
 
 

@@ -148,12 +148,17 @@ class Eligible:
     def _n_forbidden_to_all(self) -> NDArray[np.int64]:
         return np.bincount(self.item_rule, minlength=len(self.rules) + 1)
 
+    @cached_property
+    def n_open(self) -> int:
+        """Return how many items no rule forbids to everybody."""
+        return self.item_rule.size - int(np.count_nonzero(self.item_rule))
+
     def n_allowed(self) -> NDArray[np.int64]:
         """Return int64[n]: how many items each user may be shown."""
-        open_to_all = self.item_rule == 0
-        own = np.add.reduceat(np.append(open_to_all[self.item_idx], False).astype(np.int64), self.ptr[:-1])
+        open_to_all = self.item_rule[self.item_idx] == 0
+        own = np.add.reduceat(np.append(open_to_all, False).astype(np.int64), self.ptr[:-1])
         own[np.diff(self.ptr) == 0] = 0
-        return int(open_to_all.sum()) - own
+        return self.n_open - own
 
 
 class Masks(Protocol):

@@ -76,7 +76,8 @@ class Queries:
         """
         dim = self.vectors.shape[1]
         product = 2 * _EPS * (dim + 4) * self.norm * catalogue.largest_norm
-        return (product + self.rounding(catalogue)).astype(np.float32)
+        slack: NDArray[np.float32] = (product + self.rounding(catalogue)).astype(np.float32)
+        return slack
 
     def safe(self, catalogue: Catalogue) -> NDArray[np.bool_]:
         """Return bool[n]: whether no quick pass can overflow for the query."""

@@ -29,11 +29,11 @@ class Prior(NamedTuple):
 def draw_prior(vectors: F64, rng: np.random.Generator) -> Prior:
     """Return μ and Λ drawn given `vectors` float64[n, d], n ≥ 0. Cost: O(n d² + d³)."""
     n, d = vectors.shape
-    mean = vectors.mean(axis=0) if n else np.zeros(d)
+    mean: F64 = vectors.mean(axis=0) if n else np.zeros(d)
     centred = vectors - mean
     scatter = np.eye(d) + centred.T @ centred + (BETA * n / (BETA + n)) * np.outer(mean, mean)
     precision = draw_wishart(np.linalg.inv(scatter), d + n, rng)
-    root: F64 = np.linalg.cholesky(precision)
+    root = np.linalg.cholesky(precision)
     deviation = np.linalg.solve(root.T, rng.standard_normal(d))
     return Prior((n / (BETA + n)) * mean + deviation / np.sqrt(BETA + n), precision)
 

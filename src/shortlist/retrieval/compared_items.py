@@ -107,5 +107,5 @@ def _digests(vectors: NDArray[np.float32]) -> NDArray[np.uint8]:
     rows = vectors.view(np.uint8).reshape(vectors.shape[0], -1) if vectors.shape[1] else None
     if rows is None:
         return np.zeros((vectors.shape[0], DIGEST_BYTES), np.uint8)
-    digests = (hashlib.blake2b(row, digest_size=DIGEST_BYTES).digest() for row in rows)
+    digests = (hashlib.blake2b(row.data, digest_size=DIGEST_BYTES).digest() for row in rows)
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)

@@ -50,7 +50,7 @@ class RelatedRows:
     @property
     def width(self) -> int:
         """Return how many items a row can hold."""
-        return self.item_idx.shape[1]
+        return int(self.item_idx.shape[1])
 
     def set(self, rows: NDArray[np.int32], lists: Lists, n_others: int) -> None:
         """Put the lists of `rows` int32[n] in their places; there are `n_others` items to choose from."""
@@ -157,7 +157,8 @@ def _above_the_cut(
     row, last = np.arange(before.shape[0]), np.maximum(n_held - 1, 0)
     cut, cut_item = score[row, last][:, None], kept[row, last][:, None]
     above: NDArray[np.bool_] = (scores > cut) | ((scores == cut) & (items <= cut_item))
-    return above & (n_held > 0)[:, None]
+    named: NDArray[np.bool_] = above & (n_held > 0)[:, None]
+    return named
 
 
 def _padded_scores(lists: Lists, width: int) -> NDArray[np.float32]:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 
 from shortlist.parameters import generator, number, one_of, whole
-from shortlist.retrieval.index.indexed_items import n_open_to_all
+from shortlist.retrieval.index.asked import all_permitted
 from shortlist.retrieval.index.keyed_items import KeyedItems
 from shortlist.retrieval.index.proposals import permitted_first, rescored
 from shortlist.retrieval.index.proposer import EFFORTS, Proposer, Structure, limit_of
 from shortlist.retrieval.index.read_write_lock import ReadWriteLock
-from shortlist.retrieval.index.recall import all_permitted, recall_of, sampled_queries
+from shortlist.retrieval.index.recall import recall_of, sampled_queries
 from shortlist.retrieval.index.stored_vectors import checked_queries
 from shortlist.retrieval.index.vector_index import VectorIndex
 from shortlist.stages import Lists, offsets
@@ -180,7 +180,7 @@ class ApproximateIndex(VectorIndex):
         eligible: Eligible,
         query_offsets: NDArray[np.float32],
     ) -> Lists:
-        n_open = n_open_to_all(eligible)
+        n_open = eligible.n_open
         slack, wanted = self._slack(n_open), self._wanted(k, eligible)
         exact = self._is_exact(n_open, slack, wanted)
         if not exact.any() and wanted.min() == wanted.max():  # one query, mostly

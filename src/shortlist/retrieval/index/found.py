@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
 class Found:
     """The items nearest to each of n queries, best first.
 
-    - lists: their n lists of positions and scores; ids: the ids of all entries, aligned with `lists.item_idx`
+    - item_ids: the ids of all items by position; lists: the n lists of positions and scores
     - shortfalls: number of a query → why its list has fewer than k items
     """
 
-    ids: Ids
+    item_ids: Ids
     lists: Lists
     shortfalls: Mapping[int, str] = field(default_factory=dict)
+
+    @cached_property
+    def ids(self) -> Ids:
+        """Return the ids of all entries, aligned with `lists.item_idx`."""
+        return self.item_ids.gather(self.lists.item_idx)
 
     def __len__(self) -> int:
         return len(self.lists)

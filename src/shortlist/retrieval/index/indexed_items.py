@@ -70,7 +70,7 @@ class IndexedItems:
         Cost: O(n · permitted · dim) time. float32 vectors are prepared at the first search of many; of other storages
         what may be found is decoded block by block.
         """
-        if self.vectors.storage == "float32" and n_open_to_all(eligible) > _FEW * len(self):
+        if self.vectors.storage == "float32" and eligible.n_open > _FEW * len(self):
             return self._prepared.search(queries, k, eligible, query_offsets=query_offsets)
         permitted = np.flatnonzero(eligible.item_rule == 0)
         return best_among(self.vectors, permitted, queries, k, eligible, query_offsets)
@@ -103,8 +103,3 @@ def require_some(items: IndexedItems) -> IndexedItems:
     if not len(items):
         raise DataError("an index is built from at least one vector; start without any and `add` them later")
     return items
-
-
-def n_open_to_all(eligible: Eligible) -> int:
-    """Return how many items no rule forbids to everybody."""
-    return int(np.count_nonzero(eligible.item_rule == 0))

@@ -49,9 +49,3 @@ def sampled_queries(
         np.ones(chosen.size, np.int8),
     )
     return items.vectors.decoded(chosen), itself
-
-
-def all_permitted(n: int, n_items: int) -> Eligible:
-    """Return what `n` queries may find where nothing is forbidden."""
-    none = np.zeros(0, np.int32)
-    return Eligible((), np.zeros(n_items, np.int8), np.zeros(n + 1, np.int64), none, none.astype(np.int8))

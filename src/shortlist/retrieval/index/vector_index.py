@@ -209,13 +209,16 @@ class VectorIndex(ABC):
         with self._at_rest() as items:
             eligible = eligible_of(items.ids, len(vectors), allowed, forbidden)
             asked = checked_queries(vectors[known], items.vectors.dim, self.measure)
-            found = self._ranked(items, asked, k, eligible.rows(known), user_offsets[known])
-            lists = found.scatter(known, len(vectors))
-            why = shortfalls(lists, k, eligible)
-            why |= dict.fromkeys(
-                set(range(len(vectors))) - set(known.tolist()), "nothing is known of this user"
-            )
-            return Found(items.ids.ids.gather(lists.item_idx), lists, why)
+            if known.size == len(vectors):
+                lists = self._ranked(items, asked, k, eligible, user_offsets)
+            else:
+                found = self._ranked(items, asked, k, eligible.rows(known), user_offsets[known])
+                lists = found.scatter(known, len(vectors))
+        why = shortfalls(lists, k, eligible)
+        unknown = np.setdiff1d(np.arange(len(vectors)), known) if known.size < len(vectors) else ()
+        return Found(
+            items.ids.ids, lists, why | dict.fromkeys(map(int, unknown), "nothing is known of this user")
+        )
 
     @final
     def rank(

@@ -33,11 +33,10 @@ from shortlist.models.people import people_of, request_for
 from shortlist.models.stage import Stage
 from shortlist.models.vectors import UserVectors
 from shortlist.parameters import generator
-from shortlist.reranking.select import Select
 from shortlist.retrieval.merge import BEYOND_SIZE, Merge
 from shortlist.retrieval.popular import Popular
 from shortlist.scorer_training import taught
-from shortlist.stages import Candidates, LearnsFromCandidates, Lists
+from shortlist.stages import Candidates, ChoosesLists, LearnsFromCandidates, Lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -87,7 +86,7 @@ class Pipeline:
         self,
         sources: Sequence[CandidateSource],
         scorer: Scorer,
-        rerank: Sequence[Adjustment | Select] = (),
+        rerank: Sequence[Adjustment | ChoosesLists] = (),
         *,
         rules: Sequence[EligibilityRule] = (),
         merge: Merge | None = None,
@@ -102,7 +101,7 @@ class Pipeline:
         self.sources = tuple(sources)
         self.scorer = scorer
         self.rerank = tuple(rerank)
-        if any(isinstance(step, Select) for step in self.rerank[:-1]):
+        if any(isinstance(step, ChoosesLists) for step in self.rerank[:-1]):
             raise ParameterError(
                 "Select chooses the list, so it is the last step of rerank, and there is one at most"
             )
@@ -393,11 +392,11 @@ class Pipeline:
 
     @property
     def _adjustments(self) -> list[Adjustment]:
-        return [step for step in self.rerank_ if not isinstance(step, Select)]
+        return [step for step in self.rerank_ if not isinstance(step, ChoosesLists)]
 
     def _listed(self, request: Request, candidates: Candidates) -> tuple[Lists, Candidates]:
         """Return the lists, by `Select` or by score, and the candidates with what they were chosen for."""
-        select = next((step for step in self.rerank_ if isinstance(step, Select)), None)
+        select = next((step for step in self.rerank_ if isinstance(step, ChoosesLists)), None)
         return (
             (best_of(candidates, request.k), candidates)
             if select is None

@@ -482,6 +482,18 @@ class Adjustment(Protocol):
         """Return the new scores float32[m], finite."""
 
 
+@runtime_checkable
+class ChoosesLists(Protocol):
+    """The last step of re-ranking, which chooses each list as a list."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that stands in the trace."""
+
+    def select(self, request: Request, candidates: Candidates) -> tuple[Lists, Candidates]:
+        """Return the lists, best first, and the candidates with what each was chosen for."""
+
+
 def reasons_of(
     parts: Sequence[Candidates],
 ) -> tuple[list[NDArray[np.int32]] | None, tuple[str, ...]]:

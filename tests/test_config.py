@@ -414,11 +414,11 @@ def test_what_is_wrong_with_the_data_stays_a_data_error(written) -> None:
         ),
         (
             (DATA, WALS, SCORER, SOURCE, '[[rerank]]\ntype = "Select"\nterms = { MMR = 2.0 }\n'),
-            "[[rerank]] no. 1: terms.MMR: weight must be a number at least 0 and at most 1",
+            "[[rerank]] no. 1 terms.MMR: weight must be a number at least 0 and at most 1",
         ),
         (
             (DATA, WALS, SCORER, SOURCE, '[[rerank]]\ntype = "Select"\nterms = { DPP = { on = 3 } }\n'),
-            "[[rerank]] no. 1: terms.DPP: on: needs a string, not 3",
+            "[[rerank]] no. 1 terms.DPP: on: needs a string, not 3",
         ),
         ((DATA, WALS, SCORER, SOURCE, "[rerank]\n"), "write each as [[rerank]]"),
         (

@@ -492,7 +492,7 @@ class Pipeline:
         memory = Memory.from_state(parts["memory"])
         saved = [parts[f"model.{m}"] for m in range(values["n_models"])]
         models = tuple(class_of(part.type).from_state(part, memory, class_of) for part in saved)
-        uses = iter([None if m is None else models[m] for m in values["uses"]])
+        uses = [None if m is None else models[m] for m in values["uses"]]
         n_stages = sum(name.startswith("stage.") for name in parts)
         stages = [loaded(parts[f"stage.{s}"], uses, class_of) for s in range(n_stages)]
         rules = values["n_sources"]

@@ -81,7 +81,7 @@ def examples(
     taken = distinct(log.user_idx[positive].astype(np.int64) * n_items + log.item_idx[positive])
     people = np.unique(taken // n_items)
     people = np.sort(rng.permutation(people)[:most_users]).astype(np.int32)
-    request = pipeline.memory_.request(people, 1, Limits(exclude_seen=exclude_seen))
+    request = pipeline.memory_.request(people.astype(np.int32), 1, Limits(exclude_seen=exclude_seen))
     candidates = pipeline.candidates(request)
     pair = request.user_idx[candidates.row].astype(np.int64) * n_items + candidates.item_idx
     return labelled(request, candidates, np.isin(pair, taken))

@@ -50,7 +50,7 @@ def select(
     limit,
     pinned,
 ):
-    """Return the chosen candidates. `pinned` maps a place to a candidate; `capped` are each candidate's counted groups."""
+    """Return the chosen candidates. `pinned`: place → candidate; `capped`: the counted groups of each candidate."""
     m, chosen = len(relevance), []
     waiting = dict(pinned)
 

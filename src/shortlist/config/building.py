@@ -69,11 +69,11 @@ def kind_of(
     if not isinstance(table, dict):
         raise place.error(f"it is a table; write {place.table} and its entries below")
     if key not in table:
-        raise place.error(f"needs {key} = {choices(choices)}")
+        raise place.error(f"needs {key} = {spelled(choices)}")
     chosen = named(place.at(key), table[key], choices, what)
     return chosen, {name: value for name, value in table.items() if name != key}
 
 
-def choices(table: Mapping[str, Any]) -> str:
+def spelled(table: Mapping[str, Any]) -> str:
     """Return the names of a table as a file may spell them."""
     return " | ".join(f'"{name}"' for name in table)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from shortlist import registry
 from shortlist.config.arguments import SEED, arguments, named, seed_of
-from shortlist.config.building import Call, choices, kind_of, listed_stages, made
+from shortlist.config.building import Call, kind_of, listed_stages, made, spelled
 from shortlist.config.document import tables
 from shortlist.config.place import Place, listed, suggest
 from shortlist.config.reranking_tables import objective, steps
@@ -109,7 +109,7 @@ class Configuration:
         """Return the parts that [split] cuts `dataset` into. Raises `ConfigError` where there is no such table."""
         if self._cut is None:
             raise Place(self.file).error(
-                f"there is no [split], and measuring needs one: kind = {choices(SPLITS)}"
+                f"there is no [split], and measuring needs one: kind = {spelled(SPLITS)}"
             )
         parts: Split = self._cut(dataset)
         return parts
@@ -180,7 +180,7 @@ def _data_call(file: Path, top: Mapping[str, Any]) -> Call:
         sample = named(place.at("dataset"), table.pop("dataset"), DATASETS, "sample of data")
         return Call(place, sample, arguments(place, table, sample))
     if "interactions" not in table:
-        raise place.error(f"needs interactions = a file, or dataset = {choices(DATASETS)}")
+        raise place.error(f"needs interactions = a file, or dataset = {spelled(DATASETS)}")
     return Call(place, read_data, arguments(place, table, read_data))
 
 

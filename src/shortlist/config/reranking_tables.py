@@ -43,14 +43,14 @@ def _select(place: Place, entry: Mapping[str, Any], models: Mapping[str, Model])
         raise place.at(TERMS).error(
             'it is a table: terms = { MMR = 0.1, Calibration = { on = "genres", weight = 0.1 } }'
         )
-    chosen = [_term(place.at(f"{TERMS}.{name}"), name, given, models) for name, given in terms.items()]
+    chosen = [_term(place, name, given, models) for name, given in terms.items()]
     rest = {key: value for key, value in entry.items() if key not in ("type", TERMS)}
     given = arguments(place, rest, Select, supplied=(TERMS,), models=models)
     return Call(place, lambda: Select(*chosen, **given), {})()
 
 
 def _term(place: Place, name: str, given: object, models: Mapping[str, Model]) -> Any:
-    named(place, name, registry.TERMS, "term")
-    cls = registry.class_of(name)
+    named(place.at(f"{TERMS}.{name}"), name, registry.TERMS, "term")
+    cls, own = registry.class_of(name), Place(place.file, f"{place.table} {TERMS}.{name}")
     table = given if isinstance(given, dict) else {"weight": given}
-    return Call(place, cls, arguments(place, table, cls, models=models))()
+    return Call(own, cls, arguments(own, table, cls, models=models))()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from shortlist.models.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from shortlist.artifacts import State
     from shortlist.data.dataset import Dataset
@@ -35,9 +35,13 @@ def bound(stage: Any, dataset: Dataset, fitted: Mapping[int, Model], default: Mo
     return stage.bind(dataset, default if model is None and stage.asks_for_model else model, parts)
 
 
-def loaded(state: State, models: Iterator[Model | None], class_of: Callable[[str], Any]) -> Any:
-    """Return the stage that `state` describes; `models` gives the model of each stage in the order of `flat`."""
-    model = next(models)
+def loaded(state: State, models: list[Model | None], class_of: Callable[[str], Any]) -> Any:
+    """Return the stage that `state` describes.
+
+    `models` has the model of each stage in the order of `flat`; those that are used are taken off. Raises `LookupError`
+    where there are too few.
+    """
+    model = models.pop(0)
     n_parts = sum(name.startswith("part.") for name in state.parts)
     parts = [loaded(state.parts[f"part.{number}"], models, class_of) for number in range(n_parts)]
     return class_of(state.type).from_state(state, model, parts)

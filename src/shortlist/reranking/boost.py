@@ -48,7 +48,7 @@ class Boost(Stage):
         if unknown:
             raise ParameterError(f"{self.name}: no item has {self.on} {unknown[0]!r}; {_some(labels.labels)}")
         amount = np.array([self.amounts.get(label, 0.0) for label in labels.labels])
-        self.amount_ = np.bincount(labels.row, amount[labels.code], len(labels))
+        self.amount_ = np.bincount(labels.row, amount[labels.code], len(labels)).astype(np.float64)
 
     def adjust(self, _request: Request, candidates: Candidates) -> NDArray[np.float32]:
         """Return the new scores float32[m]."""

@@ -206,7 +206,8 @@ def _require_one_of_each(terms: Sequence[Any]) -> None:
 
 
 def _require_distinct_pins(pins: Sequence[tuple[Id, int]]) -> None:
-    for what, values in (("item", [item for item, _ in pins]), ("place", [place for _, place in pins])):
+    named: dict[str, list[Any]] = {"item": [item for item, _ in pins], "place": [place for _, place in pins]}
+    for what, values in named.items():
         twice = next((value for value in values if values.count(value) > 1), None)
         if twice is not None:
             raise ParameterError(f"two pins name the {what} {twice!r}; leave one of them out")

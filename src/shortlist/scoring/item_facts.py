@@ -87,7 +87,8 @@ class ItemFacts:
     @classmethod
     def from_state(cls, state: State) -> Self:
         """Return what `to_state` described."""
-        return cls(**state.arrays, **state.values)
+        found: dict[str, Any] = {**state.arrays, **state.values}
+        return cls(**found)
 
 
 def _columns(table: FeatureTable | None, kind: str) -> list[str]:
@@ -115,7 +116,8 @@ def _counts(dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]
         return n_positive, np.full(n_items, np.nan)
     positive = log.positive
     age = (log.now - log.timestamp[positive]) / DAY
-    return n_positive, np.bincount(log.item_idx[positive], np.exp2(-age / RECENT_DAYS), n_items)
+    recent = np.bincount(log.item_idx[positive], np.exp2(-age / RECENT_DAYS), n_items)
+    return n_positive, recent.astype(np.float64)
 
 
 def _span(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

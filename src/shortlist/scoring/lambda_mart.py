@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -118,7 +118,7 @@ class LambdaMARTScorer(Stage):
         learned.facts_ = self.facts_
         learned.trees_ = self._grown(rows, examples, rng)
         learned.names_ = names
-        return cast("Self", learned)
+        return learned
 
     def _grown(self, rows: NDArray[np.float32], examples: CandidateExamples, rng: np.random.Generator) -> str:
         lightgbm = require_lightgbm(self.name)

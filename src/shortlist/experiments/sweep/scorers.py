@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from shortlist.data.split import Split
     from shortlist.experiments.popularity_search import Rule
     from shortlist.pipeline import Pipeline
-    from shortlist.stages import Scorer
 
 # A scorer learns from the candidates of at most so many people: 10 million candidates at a size of 1,000.
 LEARN_FROM_USERS = 10_000
@@ -48,14 +47,13 @@ class ScorerTraining:
     exclude_seen: bool
     seed: int
 
-    def at(self, size: int) -> Scorer:
+    def at(self, size: int) -> Any:
         """Return the scorer for `size` candidates, bound and trained. Raises what its fit raises."""
         rng = draw(self.seed, _USERS + size)
         scorer = self._bound(self.train, rng)
         if not isinstance(scorer, LearnsFromCandidates):
             return scorer
-        learned: Scorer = scorer.learned_from(self.examples(size), self._early, rng)
-        return learned
+        return scorer.learned_from(self.examples(size), self._early, rng)
 
     @property
     def how(self) -> str:

@@ -31,8 +31,11 @@ SCORER = '[scorer]\ntype = "ModelScorer"\nmodel = "w"\n'
 # What classes cannot be made without, besides models.
 NEEDED = {
     "AllowList": {"items": [1]},
+    "Boost": {"on": "maker", "amounts": {"own": 0.1}},
+    "Calibration": {"on": "genres"},
     "DenyCategory": {"column": "genres", "values": ["Horror"]},
     "DenyList": {"items": ["a"]},
+    "Exposure": {"on": "maker"},
     "Hidden": {"pairs": [["u", 1]]},
     "OnlyCategory": {"column": "genres", "values": ["Comedy"]},
     "PrecomputedLists": {"lists": "/lists.csv"},
@@ -66,19 +69,23 @@ def refused(written, *parts: str) -> str:
 def test_a_file_can_set_every_parameter_of_every_class(name: str) -> None:
     cls = registry.class_of(name)
     parameters = inspect.signature(cls).parameters
-    functions = {"pair_weights"}  # which no file can hold; the schemes beside it can be
-    assert list(parameter_types(cls)) == [key for key in parameters if key not in functions]
+    # Functions no file can hold (the schemes beside them can be); stages of a stage have tables of their own.
+    elsewhere = {"pair_weights", "terms", "scorer"}
+    assert list(parameter_types(cls)) == [key for key in parameters if key not in elsewhere]
     model = MODELS.get(name, sl.Popularity())
+    parts = {"scorer": sl.ModelScorer(model)} if "scorer" in parameters else {}
     defaults = {key: p.default for key, p in parameters.items() if p.default not in (p.empty, None)}
     hints = parameter_types(cls)
     one = {key: "m" for key, hint in hints.items() if takes_model(hint) and not takes_models(hint)}
     several = {key: ["m"] for key, hint in hints.items() if takes_models(hint)}
     written = NEEDED.get(name, {})
     needed = {key: convert(value, hints[key], HERE.parent) for key, value in written.items()}
-    found = arguments(Place(HERE), defaults | written | one | several, cls, models={"m": model})
+    supplied = elsewhere & set(parameters)
+    tables = defaults | written | one | several
+    found = arguments(Place(HERE), tables, cls, supplied=supplied, models={"m": model})
     models = dict.fromkeys(one, model) | {key: {"m": model} for key in several}
     assert found == defaults | needed | models
-    assert cls(**found).params() == cls(**needed, **models).params()
+    assert cls(**parts, **found).params() == cls(**parts, **needed, **models).params()
 
 
 @pytest.mark.parametrize("name", registry.CLASSES)
@@ -398,9 +405,27 @@ def test_what_is_wrong_with_the_data_stays_a_data_error(written) -> None:
         ((DATA, WALS, SCORER, SOURCE, SOURCE), "two sources are called 'Nearest'"),
         ((DATA, WALS, SCORER, SOURCE, MODEL), "[models.m]: no source, scorer or baseline uses this model"),
         (
-            (DATA, WALS, SCORER, SOURCE, '[[rerank]]\ntype = "Select"\n'),
-            "[[rerank]]: this version has no re-ranking step",
+            (DATA, WALS, SCORER, SOURCE, '[[rerank]]\ntype = "Selekt"\n'),
+            "[[rerank]] no. 1: type: no type of step is called 'Selekt'. Did you mean 'Select'?",
         ),
+        (
+            (DATA, WALS, SCORER, SOURCE, '[[rerank]]\ntype = "Select"\nterms = { MNR = 0.1 }\n'),
+            "[[rerank]] no. 1: terms.MNR: no term is called 'MNR'. Did you mean 'MMR'?",
+        ),
+        (
+            (DATA, WALS, SCORER, SOURCE, '[[rerank]]\ntype = "Select"\nterms = { MMR = 2.0 }\n'),
+            "[[rerank]] no. 1 terms.MMR: weight must be a number at least 0 and at most 1",
+        ),
+        (
+            (DATA, WALS, SCORER, SOURCE, '[[rerank]]\ntype = "Select"\nterms = { DPP = { on = 3 } }\n'),
+            "[[rerank]] no. 1 terms.DPP: on: needs a string, not 3",
+        ),
+        ((DATA, WALS, SCORER, SOURCE, "[rerank]\n"), "write each as [[rerank]]"),
+        (
+            (DATA, WALS, SCORER, SOURCE, '[objective]\nkind = "revenue"\n'),
+            "[objective]: the objective 'revenue' needs price=",
+        ),
+        ((DATA, WALS, '[objective]\nkind = "purchase"\n'), "[objective]: it is not used"),
         (
             (DATA, "[split]\nfraction = 0.2\n", MODEL),
             '[split]: needs kind = "global_time" | "hide" | "leave_last_out" | "random"',
@@ -421,6 +446,6 @@ def test_every_mistake_names_its_place_and_what_is_allowed(
 def test_the_example_of_the_module_is_true(written) -> None:
     documented = config.configuration.__doc__
     for name in config.configuration.TABLES:
-        assert name == "rerank" or f"[{name}" in documented
+        assert f"[{name}" in documented
     for name in (*config.configuration.DATASETS, *config.configuration.SPLITS):
         assert name in documented

@@ -77,6 +77,13 @@ if TYPE_CHECKING:
     from shortlist.models.wals import WALS as WALS
     from shortlist.pipeline import Pipeline as Pipeline
     from shortlist.registry import load as load
+    from shortlist.reranking.boost import Boost as Boost
+    from shortlist.reranking.freshness import Freshness as Freshness
+    from shortlist.reranking.group_terms import Calibration as Calibration
+    from shortlist.reranking.group_terms import Exposure as Exposure
+    from shortlist.reranking.select import Select as Select
+    from shortlist.reranking.similarity_terms import DPP as DPP
+    from shortlist.reranking.similarity_terms import MMR as MMR
     from shortlist.retrieval.again import Again as Again
     from shortlist.retrieval.bought_together import BoughtTogether as BoughtTogether
     from shortlist.retrieval.fresh import Fresh as Fresh
@@ -93,7 +100,9 @@ if TYPE_CHECKING:
     from shortlist.retrieval.top_in_segment import TopInSegment as TopInSegment
     from shortlist.retrieval.top_in_user_group import TopInUserGroup as TopInUserGroup
     from shortlist.retrieval.trending import Trending as Trending
+    from shortlist.scoring.lambda_mart import LambdaMARTScorer as LambdaMARTScorer
     from shortlist.scoring.model_scorer import ModelScorer as ModelScorer
+    from shortlist.scoring.objective import Objective as Objective
     from shortlist.stages import Candidates as Candidates
     from shortlist.stages import Request as Request
     from shortlist.threads import num_threads as num_threads
@@ -147,6 +156,15 @@ _HOME = {
     "Merge": "shortlist.retrieval.merge",
     "Model": "shortlist.models.model",
     "ModelScorer": "shortlist.scoring.model_scorer",
+    "Boost": "shortlist.reranking.boost",
+    "Calibration": "shortlist.reranking.group_terms",
+    "Exposure": "shortlist.reranking.group_terms",
+    "DPP": "shortlist.reranking.similarity_terms",
+    "MMR": "shortlist.reranking.similarity_terms",
+    "Freshness": "shortlist.reranking.freshness",
+    "Select": "shortlist.reranking.select",
+    "LambdaMARTScorer": "shortlist.scoring.lambda_mart",
+    "Objective": "shortlist.scoring.objective",
     "Nearest": "shortlist.retrieval.nearest",
     "NextItem": "shortlist.retrieval.next_item",
     "OnlyCategory": "shortlist.eligibility.only_category",

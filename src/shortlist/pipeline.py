@@ -25,6 +25,7 @@ from shortlist.eligibility.within_rules import within_rules
 from shortlist.errors import ArtifactError, NonFiniteError, NotFittedError, ParameterError
 from shortlist.kernels.best_of_rows import best_of_rows
 from shortlist.models.answers import answer, as_ids, require_context, require_folded, require_users
+from shortlist.models.bound_stages import bound, flat, loaded
 from shortlist.models.fitting import require_dataset
 from shortlist.models.model import artifact_info
 from shortlist.models.past_items import again_reason, times_chosen
@@ -34,7 +35,8 @@ from shortlist.models.vectors import UserVectors
 from shortlist.parameters import generator
 from shortlist.retrieval.merge import BEYOND_SIZE, Merge
 from shortlist.retrieval.popular import Popular
-from shortlist.stages import Candidates, Lists
+from shortlist.scorer_training import taught
+from shortlist.stages import Candidates, ChoosesLists, LearnsFromCandidates, Lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,7 +64,7 @@ class Pipeline:
     - sources: what proposes candidates (`Nearest`, `RelatedToRecent`, `Popular`, or anything with the methods of
       `stages.CandidateSource`)
     - scorer: gives every candidate a value on one scale (`ModelScorer`, or a `stages.Scorer`)
-    - rerank: `stages.Adjustment`s, applied to the scores in this order
+    - rerank: `stages.Adjustment`s, applied to the scores in this order, and at last a `Select`, which chooses the list
     - rules: what may not be shown (`stages.EligibilityRule`s, at most 100); sources search what they leave, and the
       popular items that a stranger gets are sifted, too
     - merge: how many of the proposals go on to the scorer, and from which source; all of them by default
@@ -73,6 +75,7 @@ class Pipeline:
 
     sources_: tuple[CandidateSource, ...]
     rules_: tuple[EligibilityRule, ...]
+    rerank_: tuple[Any, ...]  # adjustments, and at last a `Select` where there is one
     scorer_: Any  # a `Scorer`; what else it has, a `ModelScorer` its model, is its own
     models_: tuple[Model, ...]
     memory_: Memory
@@ -83,7 +86,7 @@ class Pipeline:
         self,
         sources: Sequence[CandidateSource],
         scorer: Scorer,
-        rerank: Sequence[Adjustment] = (),
+        rerank: Sequence[Adjustment | ChoosesLists] = (),
         *,
         rules: Sequence[EligibilityRule] = (),
         merge: Merge | None = None,
@@ -98,6 +101,10 @@ class Pipeline:
         self.sources = tuple(sources)
         self.scorer = scorer
         self.rerank = tuple(rerank)
+        if any(isinstance(step, ChoosesLists) for step in self.rerank[:-1]):
+            raise ParameterError(
+                "Select chooses the list, so it is the last step of rerank, and there is one at most"
+            )
         self.rules = tuple(rules)
         self.merge = merge or Merge()
         self.merge.check([source.name for source in sources])
@@ -137,14 +144,33 @@ class Pipeline:
         }
         self.__dict__.update(  # all at once, so that nothing can come between
             models_=tuple(fitted.values()),
-            sources_=tuple(_bound(source, dataset, fitted) for source in self.sources),
-            rules_=tuple(_bound(rule, dataset, fitted) for rule in self.rules),
-            scorer_=_bound(self.scorer, dataset, fitted),
+            **self._bound_stages(dataset, fitted, drawn_from),
             memory_=dataset.memory,
             user_kinds_={} if dataset.user_features is None else dict(dataset.user_features.kinds),
             seed_=int(rng) if isinstance(rng, int | np.integer) else None,
         )
         return self
+
+    def _bound_stages(
+        self, dataset: Dataset, fitted: Mapping[int, Model], rng: np.random.Generator
+    ) -> dict[str, Any]:
+        """Return the fitted stages by the name of their attribute; a scorer that learns from candidates has learned."""
+        scorer = bound(self.scorer, dataset, fitted)
+        if isinstance(scorer, LearnsFromCandidates):
+            scorer = taught(self, scorer, dataset, rng)
+        default = self._default_model(fitted)
+        return {
+            "sources_": tuple(bound(source, dataset, fitted) for source in self.sources),
+            "rules_": tuple(bound(rule, dataset, fitted) for rule in self.rules),
+            "scorer_": scorer,
+            "rerank_": tuple(bound(step, dataset, fitted, default) for step in self.rerank),
+        }
+
+    def _default_model(self, fitted: Mapping[int, Model]) -> Model | None:
+        """Return the model by whose vectors items are compared where nothing else is said."""
+        stages = flat((self.scorer, *self.sources))
+        models = (fitted[id(stage.model)] for stage in stages if stage.model is not None)
+        return next((model for model in models if model.has_item_vectors), None)
 
     def check_start(self, start: object) -> None:
         """Raise `ParameterError` or `NotFittedError` unless `fit` may start from `start`, whatever the data."""
@@ -288,13 +314,18 @@ class Pipeline:
             candidates = self._candidates(part, listed, in_turn=in_turn)
             if in_turn:
                 listed = listed | (np.bincount(candidates.row[candidates.kept], minlength=len(part)) > 0)
-            best = best_of(candidates, part.k)
+            best, candidates = self._listed(part, candidates)
             shown = answer(self.memory_, ids, part, best, listed, on_unknown, popular=self._popular())
             unscored = frozenset(ids.gather(np.flatnonzero(listed & ~known[rows])).to_list())
             parts.append((rows, replace(shown, candidates=candidates, in_turn=unscored)))
         shown = parts[0][1] if len(parts) == 1 else Recommendations.joined(user_ids, parts)
         said = self._with_cut(shown) if shown.shortfalls else shown.shortfalls
-        return replace(shown, shortfalls=said, reason_of=partial(self._reasons, request))
+        return replace(
+            shown,
+            shortfalls=said,
+            reason_of=partial(self._reasons, request),
+            objective=getattr(self.scorer_, "says", None),
+        )
 
     def _with_cut(self, shown: Recommendations) -> Mapping[Id, str]:
         """Return the shortfalls, those of users for whom the size of the merge left proposals out saying so."""
@@ -350,9 +381,27 @@ class Pipeline:
         return merged.remove(silent.astype(np.int8), (f"no score from {self.scorer_.name}",))
 
     def _adjusted(self, request: Request, scored: Candidates) -> Candidates:
-        for step in self.rerank:
+        after = [scored.score]
+        for step in self._adjustments:
             scored = replace(scored, score=_finite(step.adjust(request, scored), step.name))
-        return scored
+            after.append(scored.score)
+        if len(after) == 1:
+            return scored
+        names = (self.scorer_.name, *(step.name for step in self._adjustments))
+        return replace(scored, steps=names, step_score=np.stack(after, axis=1))
+
+    @property
+    def _adjustments(self) -> list[Adjustment]:
+        return [step for step in self.rerank_ if not isinstance(step, ChoosesLists)]
+
+    def _listed(self, request: Request, candidates: Candidates) -> tuple[Lists, Candidates]:
+        """Return the lists, by `Select` or by score, and the candidates with what they were chosen for."""
+        select = next((step for step in self.rerank_ if isinstance(step, ChoosesLists)), None)
+        return (
+            (best_of(candidates, request.k), candidates)
+            if select is None
+            else select.select(request, candidates)
+        )
 
     def _reasons(self, request: Request, shown: Recommendations) -> list[str]:
         """Return a sentence for each item shown, taken from the trace: its anchor, else its best-ranking source."""
@@ -417,14 +466,14 @@ class Pipeline:
     def to_state(self) -> State:
         """Return the state: one memory, each model once, and the stages with the position of their model."""
         self._require_fitted()
-        stages = (*self.sources_, *self.rules_, self.scorer_, *self.rerank)
+        stages = (*self.sources_, *self.rules_, self.scorer_, *self.rerank_)
         parts = {"memory": self.memory_.to_state()}
         parts |= {f"model.{m}": model.to_state(with_memory=False) for m, model in enumerate(self.models_)}
         for s, stage in enumerate(stages):
             if not isinstance(stage, Stage):
                 raise ArtifactError(f"{stage!r} cannot be saved: only shortlist's own stages can")
             parts[f"stage.{s}"] = stage.to_state()
-        uses = [self._model_index(stage) for stage in stages if isinstance(stage, Stage)]
+        uses = [self._model_index(stage) for stage in flat(stages)]
         values = {
             "n_models": len(self.models_),
             "n_sources": len(self.sources_),
@@ -443,12 +492,9 @@ class Pipeline:
         memory = Memory.from_state(parts["memory"])
         saved = [parts[f"model.{m}"] for m in range(values["n_models"])]
         models = tuple(class_of(part.type).from_state(part, memory, class_of) for part in saved)
-        stages = [
-            class_of(parts[f"stage.{s}"].type).from_state(
-                parts[f"stage.{s}"], None if m is None else models[m]
-            )
-            for s, m in enumerate(values["uses"])
-        ]
+        uses = [None if m is None else models[m] for m in values["uses"]]
+        n_stages = sum(name.startswith("stage.") for name in parts)
+        stages = [loaded(parts[f"stage.{s}"], uses, class_of) for s in range(n_stages)]
         rules = values["n_sources"]
         scorer = rules + values["n_rules"]
         pipeline = cls(
@@ -463,14 +509,15 @@ class Pipeline:
             pipeline.rules,
             pipeline.scorer,
         )
+        pipeline.rerank_ = pipeline.rerank
         pipeline.models_, pipeline.memory_, pipeline.seed_ = models, memory, values["seed"]
         pipeline.user_kinds_ = values["user_kinds"]
         return pipeline
 
     def _given(self) -> dict[int, Model]:
         """Return each distinct model of the stages, in the order of its first use, by its `id`."""
-        stages = (*self.sources, *self.rules, self.scorer)
-        models = [stage.model for stage in stages if isinstance(stage, Stage) and stage.model is not None]
+        stages = flat((*self.sources, *self.rules, self.scorer, *self.rerank))
+        models = [stage.model for stage in stages if stage.model is not None]
         return {id(model): model for model in models}
 
     def _model_index(self, stage: Stage) -> int | None:
@@ -517,10 +564,6 @@ def _fitted_on(
     if model.is_fitted and model.memory_.fingerprint == dataset.fingerprint:
         return model
     return model.clone().fit(dataset, rng=rng, start=start, on_epoch=on_epoch)
-
-
-def _bound(stage: Any, dataset: Dataset, fitted: Mapping[int, Model]) -> Any:
-    return stage.bind(dataset, fitted.get(id(stage.model))) if isinstance(stage, Stage) else stage
 
 
 def _require_distinct(stages: Sequence[CandidateSource] | Sequence[EligibilityRule], what: str) -> None:

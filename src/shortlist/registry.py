@@ -64,8 +64,23 @@ RULES = {
     "OnlyCategory": "shortlist.eligibility.only_category:OnlyCategory",
     "UserBlocks": "shortlist.eligibility.user_blocks:UserBlocks",
 }
-SCORERS = {"ModelScorer": "shortlist.scoring.model_scorer:ModelScorer"}
-CLASSES = MODELS | SOURCES | RULES | SCORERS
+SCORERS = {
+    "LambdaMARTScorer": "shortlist.scoring.lambda_mart:LambdaMARTScorer",
+    "ModelScorer": "shortlist.scoring.model_scorer:ModelScorer",
+    "Objective": "shortlist.scoring.objective:Objective",
+}
+RERANK = {
+    "Boost": "shortlist.reranking.boost:Boost",
+    "Freshness": "shortlist.reranking.freshness:Freshness",
+    "Select": "shortlist.reranking.select:Select",
+}
+TERMS = {
+    "Calibration": "shortlist.reranking.group_terms:Calibration",
+    "DPP": "shortlist.reranking.similarity_terms:DPP",
+    "Exposure": "shortlist.reranking.group_terms:Exposure",
+    "MMR": "shortlist.reranking.similarity_terms:MMR",
+}
+CLASSES = MODELS | SOURCES | RULES | SCORERS | RERANK | TERMS
 
 
 def class_of(name: str) -> Any:

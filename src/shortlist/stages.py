@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -294,6 +294,10 @@ class Candidates:
     - sources: the S names; rules: the names behind `removed_by` (code = position + 1)
     - source_reason int32[m, S]: the position in `reasons` of what a source says of this proposal in particular, −1
       where it has no more to say than its `explain`; None where no source has
+    - steps: the scorer and the adjustments after it, where there are any; step_score float32[m, n_steps]: the score
+      after each
+    - terms: what a list was chosen by, where it was; term_value float32[m, n_terms]: what each was worth when the
+      candidate was chosen, NaN for the others; pinned bool[m]: it stands on the list because it is pinned
     """
 
     ptr: NDArray[np.int64]
@@ -307,6 +311,11 @@ class Candidates:
     rules: tuple[str, ...] = ()
     source_reason: NDArray[np.int32] | None = None
     reasons: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    step_score: NDArray[np.float32] | None = None
+    terms: tuple[str, ...] = ()
+    term_value: NDArray[np.float32] | None = None
+    pinned: NDArray[np.bool_] | None = None
 
     @classmethod
     def from_lists(
@@ -339,7 +348,18 @@ class Candidates:
         There is at least one part, and all have the same sources and rules.
         """
         ptr, order = _interleaved([(rows, part.ptr) for rows, part in parts], n)
-        aligned = ("item_idx", "source_rank", "source_score", "anchor", "score", "removed_by")
+        aligned: tuple[str, ...] = (
+            "item_idx",
+            "source_rank",
+            "source_score",
+            "anchor",
+            "score",
+            "removed_by",
+        )
+        optional = ("step_score", "term_value", "pinned")
+        aligned += tuple(
+            name for name in optional if all(getattr(part, name) is not None for _, part in parts)
+        )
         arrays: dict[str, Any] = {
             name: np.concatenate([getattr(part, name) for _, part in parts])[order] for name in aligned
         }
@@ -443,8 +463,12 @@ class LearnsFromCandidates(Protocol):
     fitted on later events too, those that label the examples among them, so it does not learn from that model's scores.
     """
 
-    def learned_from(self, examples: CandidateExamples, rng: np.random.Generator) -> Scorer:
-        """Return the scorer trained on `examples`; this one, which is bound to the data, stays as it is."""
+    def learned_from(self, examples: CandidateExamples, before: Self, rng: np.random.Generator) -> Self:
+        """Return the scorer trained on `examples`; this one, which is bound to all of the data, stays as it is.
+
+        `before` is the same scorer bound to what was before the cut: features of the examples are made by it, so that
+        nothing that the labels were made of is in them.
+        """
 
 
 class Adjustment(Protocol):
@@ -456,6 +480,18 @@ class Adjustment(Protocol):
 
     def adjust(self, request: Request, candidates: Candidates) -> NDArray[np.float32]:
         """Return the new scores float32[m], finite."""
+
+
+@runtime_checkable
+class ChoosesLists(Protocol):
+    """The last step of re-ranking, which chooses each list as a list."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that stands in the trace."""
+
+    def select(self, request: Request, candidates: Candidates) -> tuple[Lists, Candidates]:
+        """Return the lists, best first, and the candidates with what each was chosen for."""
 
 
 def reasons_of(

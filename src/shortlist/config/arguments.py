@@ -18,6 +18,7 @@ from shortlist.config.values import UnsuitableError, can_hold, convert
 from shortlist.data.feedback import Kind
 from shortlist.data.id_lists import GivenIds, GivenPairs
 from shortlist.data.tables import Source
+from shortlist.data.vocabulary import Id
 from shortlist.models.model import Model
 from shortlist.models.term_weights import Weighting
 
@@ -30,6 +31,7 @@ _GENERATOR = "rng"
 _NAMES = {
     "Callable": Callable,
     "Collection": Collection,
+    "Id": Id,
     "GivenIds": GivenIds,
     "GivenPairs": GivenPairs,
     "Iterable": Iterable,

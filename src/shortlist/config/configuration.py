@@ -9,6 +9,8 @@
     [[rules]]                 # type = a rule's class, and its arguments: what may not be shown
     [merge]                   # arguments of `Merge`: how many proposals go on to the scorer, and of which source
     [scorer]                  # type = a scorer's class, model = NAME
+    [objective]               # arguments of `Objective`: what the lists are ranked for
+    [[rerank]]                # type = a step's class, and its arguments; of a Select terms = { MMR = 0.1, … }
     [evaluate]                # arguments of `evaluate`; baseline = NAME
     [tune]                    # arguments of `tune`; [tune.space] "models.NAME.dim" = { low = …, high = … } and so on
 
@@ -24,11 +26,13 @@ from typing import TYPE_CHECKING, Any
 
 from shortlist import registry
 from shortlist.config.arguments import SEED, arguments, named, seed_of
+from shortlist.config.building import Call, kind_of, listed_stages, made, spelled
 from shortlist.config.document import tables
 from shortlist.config.place import Place, listed, suggest
+from shortlist.config.reranking_tables import objective, steps
 from shortlist.data import datasets, split
 from shortlist.data.read import read as read_data
-from shortlist.errors import DataError, ParameterError
+from shortlist.models.bound_stages import flat
 from shortlist.pipeline import Pipeline
 from shortlist.retrieval.merge import Merge
 
@@ -41,9 +45,27 @@ if TYPE_CHECKING:
 
 # The parameter of a model that is made of models.
 WITHIN = "models"
-TABLES = ("data", "split", "models", "sources", "rules", "merge", "scorer", "rerank", "evaluate", "tune")
+TABLES = (
+    "data",
+    "split",
+    "models",
+    "sources",
+    "rules",
+    "merge",
+    "scorer",
+    "objective",
+    "rerank",
+    "evaluate",
+    "tune",
+)
 # What only a pipeline has, so that a file without [[sources]] may not.
-OF_A_PIPELINE = {"scorer": "[scorer]", "rules": "[[rules]]", "merge": "[merge]"}
+OF_A_PIPELINE = {
+    "scorer": "[scorer]",
+    "rules": "[[rules]]",
+    "merge": "[merge]",
+    "objective": "[objective]",
+    "rerank": "[[rerank]]",
+}
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "movielens_small": datasets.movielens_small,
     "online_retail": datasets.online_retail,
@@ -87,7 +109,7 @@ class Configuration:
         """Return the parts that [split] cuts `dataset` into. Raises `ConfigError` where there is no such table."""
         if self._cut is None:
             raise Place(self.file).error(
-                f"there is no [split], and measuring needs one: kind = {_choices(SPLITS)}"
+                f"there is no [split], and measuring needs one: kind = {spelled(SPLITS)}"
             )
         parts: Split = self._cut(dataset)
         return parts
@@ -118,22 +140,6 @@ class Configuration:
     def tuning_arguments(self, tune: Callable[..., Any], supplied: Sequence[str]) -> dict[str, Any]:
         """Return [tune] as keyword arguments of `tune`, as `evaluation_arguments` does [evaluate]."""
         return arguments(Place(self.file, "[tune]"), self.tuning, tune, supplied=supplied, seed=self.seed)
-
-
-@dataclass(frozen=True)
-class Call:
-    """A function with its keyword arguments, whose refusals are errors of the file."""
-
-    place: Place
-    function: Callable[..., Any]
-    keywords: Mapping[str, Any]
-
-    def __call__(self, *given: Any) -> Any:
-        """Return what the function returns. Raises `ConfigError` where it refuses an argument."""
-        try:
-            return self.function(*given, **self.keywords)
-        except ParameterError as error:
-            raise self.place.error(str(error)) from error
 
 
 def read(path: str | Path) -> Configuration:
@@ -174,7 +180,7 @@ def _data_call(file: Path, top: Mapping[str, Any]) -> Call:
         sample = named(place.at("dataset"), table.pop("dataset"), DATASETS, "sample of data")
         return Call(place, sample, arguments(place, table, sample))
     if "interactions" not in table:
-        raise place.error(f"needs interactions = a file, or dataset = {_choices(DATASETS)}")
+        raise place.error(f"needs interactions = a file, or dataset = {spelled(DATASETS)}")
     return Call(place, read_data, arguments(place, table, read_data))
 
 
@@ -182,7 +188,7 @@ def _split_call(file: Path, top: Mapping[str, Any], seed: int) -> Call | None:
     if "split" not in top:
         return None
     place = Place(file, "[split]")
-    kind, table = _kind(place, _table(file, top, "split"), "kind", SPLITS, "kind of split")
+    kind, table = kind_of(place, _table(file, top, "split"), "kind", SPLITS, "kind of split")
     return Call(place, kind, arguments(place, table, kind, supplied=("dataset",), seed=seed))
 
 
@@ -210,18 +216,16 @@ def _add_model(
         if part in path:
             raise place.at(WITHIN).error(f"a model cannot be made of itself: {' → '.join((*path, part))}")
         _add_model(file, entries, (*path, part), built)
-    built[name] = _built(place, entries[name], registry.MODELS, "model", built)
+    built[name] = made(place, entries[name], registry.MODELS, "model", built)
 
 
 def _recommender(
     file: Path, top: Mapping[str, Any], models: Mapping[str, Model], baseline: Model | None
 ) -> Model | Pipeline:
-    if "rerank" in top:
-        raise Place(file, "[[rerank]]").error("this version has no re-ranking step; leave the table out")
     if "sources" not in top:
         return _single_model(file, top, models, baseline)
-    sources = _listed(file, top["sources"], "sources", registry.SOURCES, models)
-    rules = _listed(file, top["rules"], "rules", registry.RULES, models) if "rules" in top else []
+    sources = listed_stages(file, top["sources"], "sources", registry.SOURCES, models)
+    rules = listed_stages(file, top["rules"], "rules", registry.RULES, models) if "rules" in top else []
     place = Place(file, "[merge]")
     merge = Call(place, Merge, arguments(place, _table(file, top, "merge"), Merge))()
     Call(place, merge.check, {})([source.name for source in sources])
@@ -229,12 +233,14 @@ def _recommender(
         raise Place(file).error(
             "there is no [scorer]; [[sources]] need one to put their candidates on one scale"
         )
-    scorer = _built(Place(file, "[scorer]"), top["scorer"], registry.SCORERS, "scorer", models)
-    used = (
-        {id(stage.model) for stage in (*sources, *rules, scorer)} | {id(baseline)} | _within(models.values())
-    )
+    scorer = made(Place(file, "[scorer]"), top["scorer"], registry.SCORERS, "scorer", models)
+    if "objective" in top:
+        scorer = objective(file, _table(file, top, "objective"), scorer)
+    rerank = steps(file, top["rerank"], models) if "rerank" in top else []
+    own = {id(stage.model) for stage in flat((*sources, *rules, scorer, *rerank))}
+    used = own | {id(baseline)} | _within(models.values())
     _refuse_unused(file, [name for name, model in models.items() if id(model) not in used])
-    stages = {"sources": sources, "scorer": scorer, "rules": rules, "merge": merge}
+    stages = {"sources": sources, "scorer": scorer, "rules": rules, "merge": merge, "rerank": rerank}
     return Call(Place(file, "[[sources]]"), Pipeline, stages)()  # type: ignore[no-any-return]
 
 
@@ -261,44 +267,6 @@ def _within(models: Iterable[Model]) -> set[int]:
     return {id(part) for model in models for part in model.models.values()}
 
 
-def _listed(
-    file: Path, entries: object, name: str, classes: Mapping[str, str], models: Mapping[str, Model]
-) -> list[Any]:
-    """Return the stages of a list of tables, [[sources]] say."""
-    if not isinstance(entries, list) or not entries:
-        raise Place(file, f"[[{name}]]").error(
-            f"it is a list of tables: write each as [[{name}]], in double brackets"
-        )
-    return [
-        _built(Place(file, f"[[{name}]] no. {number}"), entry, classes, name.removesuffix("s"), models)
-        for number, entry in enumerate(entries, 1)
-    ]
-
-
-def _built(
-    place: Place, table: object, classes: Mapping[str, str], what: str, models: Mapping[str, Model]
-) -> Any:
-    """Return the object of the class that `table` names under type, made from its other entries."""
-    name, rest = _kind(place, table, "type", {name: name for name in classes}, f"type of {what}")
-    cls = registry.class_of(name)
-    try:
-        return Call(place, cls, arguments(place, rest, cls, models=models))()
-    except DataError as error:  # of a table that the file names
-        raise place.error(str(error)) from error
-
-
-def _kind(
-    place: Place, table: object, key: str, choices: Mapping[str, Any], what: str
-) -> tuple[Any, dict[str, Any]]:
-    """Return what `table` names under `key`, and its other entries."""
-    if not isinstance(table, dict):
-        raise place.error(f"it is a table; write {place.table} and its entries below")
-    if key not in table:
-        raise place.error(f"needs {key} = {_choices(choices)}")
-    chosen = named(place.at(key), table[key], choices, what)
-    return chosen, {name: value for name, value in table.items() if name != key}
-
-
 def _table(file: Path, top: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     table = top.get(name, {})
     if not isinstance(table, dict):
@@ -313,7 +281,3 @@ def _refuse_unused(file: Path, names: Sequence[str]) -> None:
         raise Place(file, f"[models.{names[0]}]").error(
             "no source, scorer or baseline uses this model; name it in one of them or leave it out"
         )
-
-
-def _choices(table: Mapping[str, Any]) -> str:
-    return " | ".join(f'"{name}"' for name in table)

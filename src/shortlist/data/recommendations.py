@@ -37,6 +37,7 @@ class Recommendations:
     - in_turn: the user ids whom the scorer of a pipeline knows nothing of, so that their list is in the order in which
       its sources took turns: the score is 1 / turn
     - reason: why an item is on a list, where nothing more is known (`reason_of`)
+    - objective: what the lists are ranked for, in words, where the scorer says it
     - candidates: everything that was proposed (pipelines only), rows aligned with user_ids
     """
 
@@ -49,6 +50,7 @@ class Recommendations:
     candidates: Candidates | None = None
     reason_of: Callable[[Recommendations], Sequence[Reason]] | None = None
     reason: Reason = PLAIN_REASON
+    objective: str | None = None
 
     @classmethod
     def joined(
@@ -173,10 +175,30 @@ def _trace_frame(shown: Recommendations, candidates: Candidates, row: int) -> pl
     names = [candidates.rules[code - 1] if code else None for code in removed.tolist()]
     columns.append(pl.Series("removed_by", names, dtype=pl.String))
     columns.append(_masked("score", candidates.score[part], removed == 0))
+    columns += _steps(candidates, part)
     columns.append(_final_rank(shown.lists, row, item_idx))
     return pl.DataFrame(columns).sort(
         "rank", "score", "item_id", descending=[False, True, False], nulls_last=True
     )
+
+
+def _steps(candidates: Candidates, part: slice) -> list[pl.Series]:
+    """Return the score after each step, and what each term was worth for the items on the list."""
+    columns = []
+    if candidates.step_score is not None:
+        kept = candidates.removed_by[part] == 0
+        columns += [
+            _masked(f"score after {name}", candidates.step_score[part, at], kept)
+            for at, name in enumerate(candidates.steps)
+        ]
+    if candidates.term_value is not None:
+        values = candidates.term_value[part]
+        columns += [
+            _masked(name, values[:, at], ~np.isnan(values[:, at])) for at, name in enumerate(candidates.terms)
+        ]
+    if candidates.pinned is not None and candidates.pinned[part].any():
+        columns.append(pl.Series("pinned", candidates.pinned[part]))
+    return columns
 
 
 def _final_rank(lists: Lists, row: int, item_idx: NDArray[np.int32]) -> pl.Series:

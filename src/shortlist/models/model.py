@@ -374,6 +374,20 @@ class Model(ABC):
         return hasattr(self, "item_factors_") or type(self)._similar is not Model._similar
 
     @final
+    @property
+    def has_item_vectors(self) -> bool:
+        """Return whether `item_vectors` has an answer."""
+        return type(self)._similarity_vectors is not Model._similarity_vectors and hasattr(
+            self, "item_factors_"
+        )
+
+    @final
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return float32[n_items, d], what `similar_items` compares. Raises `ParameterError` where there is none."""
+        self._require_fitted()
+        return self._similarity_vectors()
+
+    @final
     def params(self) -> dict[str, Any]:
         """Return the constructor's parameters, by name."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}

@@ -66,6 +66,7 @@ class Learner(TableScorer):
 
     seen: ClassVar[list] = []
 
-    def learned_from(self, examples, rng):
+    def learned_from(self, examples, before, rng):
+        assert before is not self
         type(self).seen.append((examples, rng.integers(1 << 30)))
         return self

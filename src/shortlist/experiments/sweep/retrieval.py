@@ -6,9 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shortlist.errors import ParameterError
-from shortlist.experiments.sweep.watched import Silent, Source, WatchedAdjustment, WatchedMerge, WatchedScorer
+from shortlist.experiments.sweep.watched import (
+    Silent,
+    Source,
+    WatchedAdjustment,
+    WatchedChoice,
+    WatchedMerge,
+    WatchedScorer,
+)
 from shortlist.models.stage import Stage
 from shortlist.retrieval.merge import Merge
+from shortlist.scorer_training import Unscored
+from shortlist.stages import ChoosesLists
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,27 +32,21 @@ if TYPE_CHECKING:
 K = "k"
 
 
-class _Unscored:
-    """In the place of a scorer while sources and rules are fitted."""
-
-    name = "none"
-
-
 @dataclass(frozen=True, eq=False)
 class Retrieval:
-    """The stages of `pipeline` before the scorer, fitted on `train`: sources and rules, each model once."""
+    """The stages of `pipeline` but the scorer, fitted on `train`, each model once."""
 
     pipeline: Pipeline
     train: Dataset
     sources: tuple[CandidateSource, ...]
     rules: tuple[EligibilityRule, ...]
+    rerank: tuple[Any, ...]
 
     @classmethod
     def fitted(cls, pipeline: Pipeline, train: Dataset, rng: np.random.Generator) -> Retrieval:
         """Return the retrieval of `pipeline`, which is not changed. Raises what the fits of its models raise."""
-        unscored: Any = _Unscored()
-        base = pipeline.unfitted(scorer=unscored, merge=None, rerank=()).fit(train, rng=rng)
-        return cls(pipeline, train, base.sources_, base.rules_)
+        base = pipeline.unfitted(scorer=Unscored(), merge=None).fit(train, rng=rng)
+        return cls(pipeline, train, base.sources_, base.rules_, base.rerank_)
 
     def sources_at(self, size: int) -> list[CandidateSource]:
         """Return the sources, each that has a parameter `k` bound anew with k = `size`, over the same model."""
@@ -54,7 +57,10 @@ class Retrieval:
     ) -> Pipeline:
         """Return the fitted pipeline of these sources and this scorer, with `size` candidates."""
         merge: Any = WatchedMerge(merge_at(self.pipeline.merge, size), watch)
-        steps = [WatchedAdjustment(step, watch) for step in self.pipeline.rerank]
+        steps = [
+            (WatchedChoice if isinstance(step, ChoosesLists) else WatchedAdjustment)(step, watch)
+            for step in self.rerank
+        ]
         pipeline = self.pipeline.unfitted(
             sources=sources, scorer=scorer, rerank=steps, rules=self.rules, merge=merge
         )

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shortlist.data.memory import Limits
-from shortlist.errors import DataError
 from shortlist.experiments.sweep.retrieval import Retrieval
 from shortlist.experiments.sweep.watched import Source, Stopwatch, WatchedScorer
 from shortlist.experiments.truth import PositivePairs
-from shortlist.models.stage import Stage
-from shortlist.stages import CandidateExamples, LearnsFromCandidates, offsets
+from shortlist.models.bound_stages import bound, flat
+from shortlist.scorer_training import Unscored, labelled
+from shortlist.stages import CandidateExamples, LearnsFromCandidates
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from shortlist.data.dataset import Dataset
+    from shortlist.data.split import Split
     from shortlist.experiments.popularity_search import Rule
     from shortlist.pipeline import Pipeline
-    from shortlist.stages import Candidates, Request, Scorer
 
 # A scorer learns from the candidates of at most so many people: 10 million candidates at a size of 1,000.
 LEARN_FROM_USERS = 10_000
@@ -49,14 +47,13 @@ class ScorerTraining:
     exclude_seen: bool
     seed: int
 
-    def at(self, size: int) -> Scorer:
+    def at(self, size: int) -> Any:
         """Return the scorer for `size` candidates, bound and trained. Raises what its fit raises."""
         rng = draw(self.seed, _USERS + size)
-        scorer = self._bound(rng)
+        scorer = self._bound(self.train, rng)
         if not isinstance(scorer, LearnsFromCandidates):
             return scorer
-        learned: Scorer = scorer.learned_from(self.examples(size), rng)
-        return learned
+        return scorer.learned_from(self.examples(size), self._early, rng)
 
     @property
     def how(self) -> str:
@@ -75,16 +72,23 @@ class ScorerTraining:
             "it learns from all events and not from the candidates, so that it depends on the size by chance alone"
         )
 
-    def _bound(self, rng: np.random.Generator) -> Scorer:
-        scorer: Any = self.pipeline.scorer
-        if not isinstance(scorer, Stage):
-            return scorer  # type: ignore[no-any-return]
-        model = None if scorer.model is None else scorer.model.clone().fit(self.train, rng=rng)
-        return scorer.bind(self.train, model)  # type: ignore[return-value]
+    def _bound(self, train: Dataset, rng: np.random.Generator) -> Any:
+        models = [stage.model for stage in flat([self.pipeline.scorer]) if stage.model is not None]
+        fitted = {id(model): model.clone().fit(train, rng=rng) for model in models}
+        return bound(self.pipeline.scorer, train, fitted)
+
+    @cached_property
+    def _early(self) -> Any:
+        """Return the scorer bound to what was before the cut."""
+        return self._bound(self._parts.train, draw(self.seed, _USERS, 1))
+
+    @cached_property
+    def _parts(self) -> Split:
+        return self.rule(self.train)
 
     @cached_property
     def _before(self) -> tuple[Retrieval, PositivePairs]:
-        parts = self.rule(self.train)
+        parts = self._parts
         retrieval = Retrieval.fitted(self.pipeline, parts.train, draw(self.seed, _RETRIEVAL, 1))
         return retrieval, PositivePairs.of(parts.train, parts.test)
 
@@ -93,8 +97,7 @@ class ScorerTraining:
         retrieval, pairs = self._before
         watch = Stopwatch()
         sources = [Source(source, watch) for source in retrieval.sources_at(size)]
-        unscored: Any = _KnowsAll()
-        pipeline = retrieval.assembled(sources, WatchedScorer(unscored, watch), size, watch)
+        pipeline = retrieval.assembled(sources, WatchedScorer(Unscored(), watch), size, watch)
         truth = pairs.truth(exclude_seen=self.exclude_seen)
         chosen = np.flatnonzero(truth.is_evaluated)
         chosen = np.sort(draw(self.seed, _USERS).permutation(chosen)[:LEARN_FROM_USERS])
@@ -105,40 +108,3 @@ class ScorerTraining:
         taken = truth.user_idx[truth.row].astype(np.int64) * n_items + truth.item_idx
         pair = request.user_idx[candidates.row].astype(np.int64) * n_items + candidates.item_idx
         return labelled(request, candidates, np.isin(pair, taken))
-
-
-def labelled(request: Request, candidates: Candidates, positive: NDArray[np.bool_]) -> CandidateExamples:
-    """Return the kept candidates of the people who took one of them, with `positive` bool[m]; the others are counted.
-
-    Raises `DataError` where there is nobody left to learn from.
-    """
-    kept = candidates.kept
-    has_one = np.bincount(candidates.row[kept & positive], minlength=len(candidates)) > 0
-    rows = np.flatnonzero(has_one)
-    if not rows.size:
-        raise DataError(
-            f"none of {len(request)} people took any of the candidates they were proposed before the cut: the scorer "
-            "has nothing to learn from; retrieve more, or cut the training part elsewhere"
-        )
-    of = kept & has_one[candidates.row]
-    length = np.bincount(candidates.row[of], minlength=len(candidates))[rows]
-    aligned = ("item_idx", "source_rank", "source_score", "anchor", "score", "removed_by")
-    arrays: dict[str, Any] = {name: getattr(candidates, name)[of] for name in aligned}
-    # What sources say to people of single proposals is nothing to learn from.
-    chosen = replace(candidates, ptr=offsets(length), source_reason=None, reasons=(), **arrays)
-    return CandidateExamples(request.rows(rows), chosen, positive[of], len(request) - rows.size)
-
-
-class _KnowsAll:
-    """In the place of the scorer while candidates to learn from are gathered: it knows all and scores nothing."""
-
-    name = "none"
-
-    def knows(self, request: Request) -> NDArray[np.bool_]:
-        return np.ones(len(request), bool)
-
-    def can_score(self, _request: Request, candidates: Candidates) -> NDArray[np.bool_]:
-        return np.ones(candidates.item_idx.size, bool)
-
-    def score(self, _request: Request, candidates: Candidates) -> NDArray[np.float32]:
-        return np.zeros(candidates.item_idx.size, np.float32)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shortlist.retrieval.merge import Merge
-    from shortlist.stages import Adjustment, CandidateSource, Request, Scorer
+    from shortlist.stages import Adjustment, CandidateSource, ChoosesLists, Request, Scorer
 
 Answer = TypeVar("Answer")
 MERGE, SCORING, RERANKING = "merge", "scoring", "re-ranking"
@@ -141,6 +141,23 @@ class WatchedAdjustment:
     def adjust(self, request: Request, candidates: Candidates) -> NDArray[np.float32]:
         """Return the new scores."""
         return self.watch.timed(RERANKING, self.step.adjust, request, candidates)
+
+
+@dataclass(eq=False)
+class WatchedChoice:
+    """The step of re-ranking that chooses lists."""
+
+    step: ChoosesLists
+    watch: Stopwatch
+
+    @property
+    def name(self) -> str:
+        """Return the name of the step."""
+        return self.step.name
+
+    def select(self, request: Request, candidates: Candidates) -> tuple[Lists, Candidates]:
+        """Return the lists, and the candidates with what they were chosen for."""
+        return self.watch.timed(RERANKING, self.step.select, request, candidates)
 
 
 @dataclass(eq=False)

@@ -161,7 +161,8 @@ class Parts:
         found: dict[str, Any] = {f"sources.{source.name}": source for source in pipeline.sources}
         found["scorer"] = pipeline.scorer
         found |= {f"rules.{rule.name}": rule for rule in pipeline.rules}
-        return found | {f"rerank.{step.name}": step for step in pipeline.rerank}
+        found |= {f"rerank.{step.name}": step for step in pipeline.rerank}
+        return {place: one for stage in found.items() for place, one in _with_parts(*stage)}
 
     def _changes(self, thing: Model | Stage, params: Mapping[str, Any]) -> dict[str, Any]:
         part = next((part for part in self.parts if part.thing is thing), None)
@@ -183,8 +184,16 @@ class Parts:
     def _staged(self, stage: Any, made: Mapping[int, Model], params: Mapping[str, Any]) -> Any:
         if not isinstance(stage, Stage):
             return stage
+        parts = [self._staged(part, made, params) for part in stage.parts]
         model = {} if stage.model is None else {"model": made[id(stage.model)]}
-        return type(stage)(**model, **stage.params() | self._changes(stage, params))
+        make: Any = type(stage)
+        return make(*parts, **model, **stage.params() | self._changes(stage, params))
+
+
+def _with_parts(place: str, stage: Any) -> list[tuple[str, Any]]:
+    """Return a stage and those that it is made of, each by its place: "rerank.Select", "rerank.Select.MMR"."""
+    parts = stage.parts if isinstance(stage, Stage) else ()
+    return [(place, stage), *(found for part in parts for found in _with_parts(f"{place}.{part.name}", part))]
 
 
 def _with_those_within(models: Sequence[Model]) -> list[Model]:

@@ -1,0 +1,47 @@
+"""Stages of a pipeline with the stages that they are made of: all in a row, bound to data, and loaded again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shortlist.models.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from shortlist.artifacts import State
+    from shortlist.data.dataset import Dataset
+    from shortlist.models.model import Model
+
+
+def flat(stages: Iterable[Any]) -> list[Stage]:
+    """Return every stage that is a `Stage`, each followed by those that it is made of."""
+    found: list[Stage] = []
+    for stage in stages:
+        if isinstance(stage, Stage):
+            found += [stage, *flat(stage.parts)]
+    return found
+
+
+def bound(stage: Any, dataset: Dataset, fitted: Mapping[int, Model], default: Model | None = None) -> Any:
+    """Return the stage over `dataset` and the fitted model that stands for its own; what is no `Stage` as it is.
+
+    `fitted` has the fitted models by the `id` of the given ones; `default` is for a stage that asks for a model.
+    """
+    if not isinstance(stage, Stage):
+        return stage
+    parts = [bound(part, dataset, fitted, default) for part in stage.parts]
+    model = fitted.get(id(stage.model)) if stage.model is not None else None
+    return stage.bind(dataset, default if model is None and stage.asks_for_model else model, parts)
+
+
+def loaded(state: State, models: list[Model | None], class_of: Callable[[str], Any]) -> Any:
+    """Return the stage that `state` describes.
+
+    `models` has the model of each stage in the order of `flat`; those that are used are taken off. Raises `LookupError`
+    where there are too few.
+    """
+    model = models.pop(0)
+    n_parts = sum(name.startswith("part.") for name in state.parts)
+    parts = [loaded(state.parts[f"part.{number}"], models, class_of) for number in range(n_parts)]
+    return class_of(state.type).from_state(state, model, parts)

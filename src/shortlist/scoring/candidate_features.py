@@ -1,0 +1,166 @@
+"""Candidates as rows of numbers: what a learned scorer goes by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shortlist.data.feature_arrays import NEVER
+from shortlist.scoring.item_facts import DAY, ItemFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from shortlist.stages import Candidates, Request
+
+    Floats = NDArray[np.float32]
+
+# Entries of the table of people's label shares that is in memory at a time.
+_BLOCK_ENTRIES = 1 << 22
+
+
+def candidate_features(
+    request: Request, candidates: Candidates, facts: ItemFacts, scores: NDArray[np.float32] | None = None
+) -> tuple[Floats, list[str]]:
+    """Return float32[m, F] and the F names: a row for each candidate, NaN where nothing is known.
+
+    - of each source: the rank it gave ("rank Nearest") and its score, standardised over the source's proposals to that
+      person ("score Nearest"): a model that is fitted anew has scores on another scale, and the same order of magnitude
+      of ranks. "sources": how many proposed the item
+    - of the item: "people" (log of 1 + users who like it), "recent people", days since its first and last event, its
+      numbers, days since its moments
+    - of the person: "history" (log of 1 + events), "liked share", days since their last event
+    - of both: "affinity COLUMN", how much of what the person likes has the labels of the item (Σ_g p(g|u) p(g|i))
+    - "score": those of a model, standardised over the candidates of the person, where given
+    """
+    columns: list[NDArray[np.floating]] = []
+    names: list[str] = []
+    for s, source in enumerate(candidates.sources):
+        rank = candidates.source_rank[:, s]
+        columns += [
+            np.where(rank > 0, rank, np.nan),
+            standardised(candidates, candidates.source_score[:, s], rank > 0),
+        ]
+        names += [f"rank {source}", f"score {source}"]
+    columns.append((candidates.source_rank > 0).sum(axis=1))
+    names.append("sources")
+    for name, column in (*_of_items(request, candidates, facts), *_of_people(request, candidates)):
+        names.append(name)
+        columns.append(column)
+    affinity = _affinity(request, candidates, facts)
+    columns += list(affinity.T)
+    names += [f"affinity {column}" for column in facts.label_columns]
+    if scores is not None:
+        columns.append(standardised(candidates, scores, np.ones(scores.size, bool)))
+        names.append("score")
+    return np.stack([np.asarray(column, np.float32) for column in columns], axis=1), names
+
+
+def standardised(
+    candidates: Candidates, score: NDArray[np.floating], there: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return float64[m]: scores with mean 0 and standard deviation 1 within each person, NaN where not `there`.
+
+    0 where all scores of a person are equal.
+    """
+    row, n = candidates.row[there], len(candidates)
+    value = score[there].astype(np.float64)
+    size = np.maximum(np.bincount(row, minlength=n), 1)
+    centred = value - (np.bincount(row, value, n) / size)[row]
+    deviation = np.sqrt(np.bincount(row, centred**2, n) / size)
+    out = np.full(score.size, np.nan)
+    out[there] = centred / np.where(deviation > 0, deviation, 1.0)[row]
+    return out
+
+
+def _of_items(
+    request: Request, candidates: Candidates, facts: ItemFacts
+) -> list[tuple[str, NDArray[np.floating]]]:
+    item = candidates.item_idx
+    found: list[tuple[str, NDArray[np.floating]]] = [
+        ("people", np.log1p(facts.n_positive[item])),
+        ("recent people", np.log1p(facts.n_recent[item])),
+        ("days since first", _days_before(request.now, facts.first[item])),
+        ("days since last", _days_before(request.now, facts.last[item])),
+    ]
+    found += [(name, facts.numbers[item, at]) for at, name in enumerate(facts.number_columns)]
+    found += [
+        (f"days since {name}", _days_before(request.now, facts.moments[item, at]))
+        for at, name in enumerate(facts.moment_columns)
+    ]
+    return found
+
+
+def _of_people(request: Request, candidates: Candidates) -> list[tuple[str, NDArray[np.floating]]]:
+    history, n = request.history, len(request)
+    events = np.bincount(history.row, minlength=n)
+    liked = np.bincount(history.row, history.positive, n) / np.maximum(events, 1)
+    last = np.full(n, NEVER)
+    if history.timestamp is not None:
+        last[history.row] = history.timestamp  # in the order of time: the last one stays
+    columns = (
+        ("history", np.log1p(events)),
+        ("liked share", np.where(events > 0, liked, np.nan)),
+        ("days since their last event", _days_before(request.now, last)),
+    )
+    return [(name, column[candidates.row]) for name, column in columns]
+
+
+def _days_before(now: int | None, moment: NDArray[np.int64]) -> NDArray[np.float64]:
+    if now is None:
+        return np.full(moment.size, np.nan)
+    known = moment != NEVER
+    return np.where(known, (now - np.where(known, moment, 0)) / DAY, np.nan)
+
+
+def _affinity(request: Request, candidates: Candidates, facts: ItemFacts) -> NDArray[np.float64]:
+    """Return float64[m, n_label_columns]."""
+    out = np.zeros((candidates.item_idx.size, len(facts.label_columns)))
+    n_labels = int(facts.label_start[-1])
+    if not out.size or n_labels == 0:
+        return out
+    block = max(1, _BLOCK_ENTRIES // n_labels)
+    for start in range(0, len(request), block):
+        stop = min(start + block, len(request))
+        shares = _shares_of_people(request, facts, start, stop)
+        at = np.arange(candidates.ptr[start], candidates.ptr[stop])
+        place, label, column, weight = _labels(candidates.item_idx[at], facts)
+        amount = shares[candidates.row[at][place] - start, label] * weight
+        np.add.at(out, (at[place], column), amount)
+    return out
+
+
+def _shares_of_people(request: Request, facts: ItemFacts, start: int, stop: int) -> NDArray[np.float64]:
+    """Return float64[stop − start, n_labels]: p(g|u) within each column, over the liked items of each person."""
+    history, n_labels = request.history, int(facts.label_start[-1])
+    own = slice(int(history.ptr[start]), int(history.ptr[stop]))
+    liked = history.positive[own]
+    row, item = history.row[own][liked] - start, history.item_idx[own][liked]
+    pair = np.unique(row * facts.n_positive.size + item)
+    row, item = np.divmod(pair, max(facts.n_positive.size, 1))
+    place, label, _, weight = _labels(item, facts)
+    n = stop - start
+    total = np.bincount(row[place] * n_labels + label, weight, n * n_labels).reshape(n, n_labels)
+    return total / np.maximum(np.bincount(row, minlength=n), 1)[:, None]
+
+
+def _labels(
+    item: NDArray[np.integer], facts: ItemFacts
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
+    """Return (place in `item`, label, column, 1 / labels of the item in that column) of each label of the items."""
+    length = facts.label_ptr[item + 1] - facts.label_ptr[item]
+    place = np.repeat(np.arange(item.size), length)
+    begin = np.cumsum(length) - length
+    at = np.arange(place.size) + np.repeat(facts.label_ptr[item] - begin, length)
+    label = facts.label[at]
+    column = np.searchsorted(facts.label_start, label, side="right") - 1
+    cell = place * len(facts.label_columns) + column
+    return place, label, column, 1.0 / np.bincount(cell)[cell] if cell.size else np.zeros(0)
+
+
+def names_differ(now: Sequence[str], then: Sequence[str]) -> str | None:
+    """Return the first feature that one of the two lacks, None where they are the same."""
+    return next((name for name in (*then, *now) if (name in now) != (name in then)), None)

@@ -1,0 +1,184 @@
+"""LambdaMARTScorer: gradient-boosted trees that learn the order of candidates from what people took."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from shortlist.errors import DataError, MissingExtraError, NotFittedError
+from shortlist.models.scores_by_request import scores_by_request
+from shortlist.models.stage import Stage
+from shortlist.parameters import number, whole
+from shortlist.scoring.candidate_features import candidate_features, names_differ
+from shortlist.scoring.item_facts import ItemFacts
+from shortlist.threads import num_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from shortlist.data.dataset import Dataset
+    from shortlist.models.model import Model
+    from shortlist.stages import CandidateExamples, Candidates, Request
+
+# People whose candidates tell when to stop, out of all with examples.
+_VALIDATION_SHARE = 0.2
+_FEWEST_PEOPLE = 10
+
+
+class LambdaMARTScorer(Stage):
+    """Scores candidates by trees that were taught which of a person's candidates come first (LambdaMART).
+
+    It learns from candidates such as it will score: sources fitted on what was before a cut propose, and what people
+    took after it is 1, the rest 0, a group a person. Its features are those of `candidate_features`. Its score orders
+    the candidates of one person and is no probability.
+
+    - model: its score of each candidate is one more feature, and may be left out
+    - n_trees: the most trees; after `patience` without a better NDCG@10 of people held back, no more are added
+    - learning_rate above 0; n_leaves: of a tree; min_rows: candidates in a leaf
+
+    Needs LightGBM, the extra `ranker`. Burges 2010, From RankNet to LambdaRank to LambdaMART, with LightGBM's gradients
+    (truncated at 30, normalised by person). The same seed gives the same trees on any number of threads.
+    """
+
+    FITTED: ClassVar[tuple[str, ...]] = ("trees_", "names_")
+    STATES: ClassVar[Mapping[str, Any]] = MappingProxyType({"facts_": ItemFacts})
+
+    facts_: ItemFacts
+    trees_: str
+    names_: Sequence[str]
+
+    def __init__(
+        self,
+        model: Model | None = None,
+        *,
+        n_trees: int = 300,
+        learning_rate: float = 0.05,
+        n_leaves: int = 15,
+        min_rows: int = 50,
+        patience: int = 30,
+        name: str | None = None,
+    ) -> None:
+        self._set(model, name)
+        self.n_trees = whole("n_trees", n_trees, least=1)
+        self.learning_rate = number("learning_rate", learning_rate, above_zero=True)
+        self.n_leaves = whole("n_leaves", n_leaves, least=2)
+        self.min_rows = whole("min_rows", min_rows, least=1)
+        self.patience = whole("patience", patience, least=1)
+
+    def _prepare(self, dataset: Dataset) -> None:
+        require_lightgbm(self.name)
+        self.facts_ = ItemFacts.of(dataset, self.name)
+        self.trees_, self.names_ = "", []
+
+    def knows(self, request: Request) -> NDArray[np.bool_]:
+        """Return bool[n]: everybody of whom there is an event or a model's word."""
+        known = np.diff(request.history.ptr) > 0
+        return known if self.model is None else known | self.model.knows(request.user_idx)
+
+    def can_score(self, _request: Request, candidates: Candidates) -> NDArray[np.bool_]:
+        """Return bool[m], true: trees have something to say about any candidate."""
+        return np.ones(candidates.item_idx.size, bool)
+
+    def features(self, request: Request, candidates: Candidates) -> tuple[NDArray[np.float32], list[str]]:
+        """Return float32[m, F] and the names of the features of candidates."""
+        scores = None
+        if self.model is not None:
+            scores = scores_by_request(self.model, request, candidates.row, candidates.item_idx)
+        return candidate_features(request, candidates, self.facts_, scores)
+
+    def score(self, request: Request, candidates: Candidates) -> NDArray[np.float32]:
+        """Return float32[m]; 0 for candidates that are removed already.
+
+        Raises `NotFittedError` before it has learned.
+        """
+        if not self.trees_:
+            raise NotFittedError(f"{self.name} has not learned from candidates yet: fit the pipeline")
+        out = np.zeros(candidates.item_idx.size, np.float32)
+        kept = np.flatnonzero(candidates.kept)
+        if kept.size:
+            rows, names = self.features(request, candidates)
+            self._require_names(names)
+            out[kept] = self._booster.predict(rows[kept], num_threads=num_threads())
+        return out
+
+    def learned_from(self, examples: CandidateExamples, before: Self, rng: np.random.Generator) -> Self:
+        """Return this scorer with trees grown on `examples`; `before` is it, bound to what was before the cut."""
+        rows, names = before.features(examples.request, examples.candidates)
+        if len(examples.request) < _FEWEST_PEOPLE:
+            raise DataError(
+                f"{self.name} has candidates of {len(examples.request)} people to learn from and needs "
+                f"{_FEWEST_PEOPLE}: retrieve more, cut elsewhere, or use a ModelScorer"
+            )
+        learned = self._made(self.params(), self.model, ())
+        learned.facts_ = self.facts_
+        learned.trees_ = self._grown(rows, examples, rng)
+        learned.names_ = names
+        return learned
+
+    def _grown(self, rows: NDArray[np.float32], examples: CandidateExamples, rng: np.random.Generator) -> str:
+        lightgbm = require_lightgbm(self.name)
+        n = len(examples.request)
+        held_back = np.zeros(n, bool)
+        held_back[rng.permutation(n)[: max(1, int(n * _VALIDATION_SHARE))]] = True
+        size = np.diff(examples.candidates.ptr)
+        parts = []
+        for people in (~held_back, held_back):
+            mine = people[examples.candidates.row]
+            label = examples.positive[mine].astype(np.float32)
+            parts.append(lightgbm.Dataset(rows[mine], label, group=size[people], params={"verbosity": -1}))
+        booster = lightgbm.train(
+            self._settings(int(rng.integers(2**31))),
+            parts[0],
+            self.n_trees,
+            valid_sets=[parts[1]],
+            callbacks=[lightgbm.early_stopping(self.patience, verbose=False)],
+        )
+        return str(booster.model_to_string(num_iteration=booster.best_iteration))
+
+    def _settings(self, seed: int) -> dict[str, Any]:
+        return {
+            "objective": "lambdarank",
+            "metric": "ndcg",
+            "eval_at": [10],
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.n_leaves,
+            "min_data_in_leaf": self.min_rows,
+            "seed": seed,
+            "num_threads": num_threads(),
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+        }
+
+    @cached_property
+    def _booster(self) -> Any:
+        return require_lightgbm(self.name).Booster(model_str=self.trees_)
+
+    def _require_names(self, names: Sequence[str]) -> None:
+        differs = names_differ(names, self.names_)
+        if differs is not None:
+            raise NotFittedError(
+                f"{self.name} learned from other features ({differs!r} is in one of the two alone): "
+                "fit the pipeline again"
+            )
+
+
+def require_lightgbm(who: str) -> Any:
+    """Return the module `lightgbm`. Raises `MissingExtraError` where it is not installed or cannot be loaded."""
+    try:
+        import lightgbm  # noqa: PLC0415  an extra
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            f"{who} needs LightGBM, which is not installed: pip install 'shortlist[ranker]'"
+        ) from None
+    except OSError as error:
+        raise MissingExtraError(
+            f"{who} needs LightGBM, which is installed and cannot be loaded ({error}); on Debian and Ubuntu: "
+            "apt install libgomp1"
+        ) from error
+    return lightgbm

@@ -61,7 +61,6 @@ class Part:
     searched_with: Mapping[str, Any] = field(default_factory=dict)
     fitted_with: Mapping[str, Any] = field(default_factory=dict)
     seeds: Sequence[int] = (0,)
-    search_users: int = SEARCH_USERS
 
 
 PARTS = {
@@ -91,21 +90,10 @@ PARTS = {
         "GraphFilter",
         sl.GraphFilter,
         {
-            "n_neighbors": (500, 1000, 2000),
-            "low_pass": (0.2, 0.3, 0.5),
-            "target_exponent": (0.3, 0.4, 0.5),
+            "low_pass": (0.3, 0.5, 0.8),
             "user_exponent": (0.6, 0.7, 0.8),
         },
-        {
-            "n_neighbors": 2000,
-            "low_pass": 0.3,
-            "target_exponent": 0.4,
-            "user_exponent": 0.7,
-            "item_exponent": 0.5,
-            "dim": 256,
-        },
-        # Its points differ by less than a sixth of the users could tell.
-        search_users=10_000,
+        {"low_pass": 0.5, "dim": 256, "user_exponent": 0.7, "item_exponent": 0.5, "target_exponent": 0.3},
     ),
     "wals": Part(
         f"WALS, dim {WALS_FIT['dim']}",
@@ -141,7 +129,7 @@ BLEND = "blend"
 def searched(part: Part, train: Dataset) -> dict[str, Any]:
     """Return the point of the part's values that no step along one of them improves on a validation part."""
     fitted_part, held_back = pair_data.held_out(train, np.random.default_rng(0))
-    validation = pair_data.of_some_users(held_back, part.search_users, np.random.default_rng(1))
+    validation = pair_data.of_some_users(held_back, SEARCH_USERS, np.random.default_rng(1))
     measured: dict[str, float] = {}
 
     def value(point: Mapping[str, Any]) -> float:

@@ -653,6 +653,8 @@ SOURCES: dict[str, Callable[..., str | None]] = {
 }
 NEED_TIMES = ("sl.Fresh", "sl.NextItem", "sl.Trending")
 SCORERS = {"ModelScorer": lambda model: f"sl.ModelScorer({model})"}
+# Learn from what people took of candidates, of which random worlds have too little: tests/scoring holds them.
+LEARNING_SCORERS = {"LambdaMARTScorer", "Objective"}
 
 
 def pipeline(rng: np.random.Generator) -> Recipe:

@@ -38,7 +38,7 @@ def test_there_are_ten_thousand_random_cases():
 def test_every_class_that_can_be_named_has_a_maker():
     assert set(recipes.MODELS) == set(registry.MODELS)
     assert set(recipes.SOURCES) == set(registry.SOURCES)
-    assert set(recipes.SCORERS) == set(registry.SCORERS)
+    assert set(recipes.SCORERS) | recipes.LEARNING_SCORERS == set(registry.SCORERS)
 
 
 def test_a_broken_promise_is_printed_as_a_small_script_that_breaks_it(monkeypatch):

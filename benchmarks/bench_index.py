@@ -114,15 +114,20 @@ def time_scan(vectors: VectorSet) -> dict[str, Any]:
 
 
 def measured(part: str, folder: Path, names: tuple[str, ...], n: int | None = None) -> dict[str, Any]:
-    """Return what each of `names` measures in a process of its own."""
+    """Return what each of `names` measures in a process of its own; a run that was cut off goes on where it was."""
     command = [sys.executable, __file__, "--only", part, "--data", str(folder), "--n", str(n or 0)]
-    found = {}
+    done = results.DATA / f"{NAME}-{part}-{n or 'all'}.json"
+    found = json.loads(done.read_text(encoding="utf-8")) if done.is_file() else {}
     for name in names:
-        found |= results.alternate(
-            {name: [*command, "--side", name]}, 1, env={"OPENBLAS_NUM_THREADS": str(THREADS)}
-        )
-        print(part, n or "", name, json.dumps(found[name][0]), flush=True)
-    return {name: one[0] for name, one in found.items()}
+        if name in found:
+            continue
+        side = {name: [*command, "--side", name]}
+        found[name] = results.alternate(side, 1, env={"OPENBLAS_NUM_THREADS": str(THREADS)})[name][0]
+        print(part, n or "", name, json.dumps(found[name]), flush=True)
+        done.parent.mkdir(parents=True, exist_ok=True)
+        done.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    done.unlink(missing_ok=True)
+    return {name: found[name] for name in names}
 
 
 def at_recall(points: list[dict[str, float]], kind: str) -> float | None:

@@ -27,7 +27,7 @@ DAY = 86_400_000_000  # µs
 
 
 def taught(pipeline: Pipeline, scorer: Any, dataset: Dataset, rng: np.random.Generator) -> Any:
-    """Return `scorer`, which is bound to `dataset`, after it has learned as mathematics has it.
+    """Return `scorer`, which is bound to `dataset`, after it has learned from candidates of the past.
 
     The training data are cut in two; clones of the models are fitted on the first part alone, the sources propose from
     them, and what people took in the second part is labelled among it. So no event that makes a label stands in the

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from shortlist.data.feature_arrays import NEVER, kind_of, numbers, times
-from shortlist.errors import DataError
+from shortlist.data.first_events import first_events
 from shortlist.models.stage import Stage
 from shortlist.parameters import text, whole
 from shortlist.retrieval.ranked_lists import RankedLists, one_each
@@ -46,32 +46,21 @@ class Fresh(Stage):
         self.column = None if column is None else text("column", column)
 
     def _prepare(self, dataset: Dataset) -> None:
-        column = self.column
-        newness, known = self._first_events(dataset) if column is None else self._feature(dataset, column)
+        newness, known = self._newness(dataset)
         item = np.flatnonzero(known)
         self.order_ = item[np.lexsort((item, -newness[item]))].astype(np.int32)
         self.newness_ = newness[self.order_].astype(np.float64)  # µs are exact up to the year 2255
 
-    def _first_events(self, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        log = dataset.interactions
-        if log.timestamp is None:
-            raise DataError(
-                f"{self.name} needs timestamps, and these interactions have none: name a column= of the item features"
-            )
-        first = np.full(log.n_items, NEVER)
-        np.minimum.at(first, log.item_idx, log.timestamp)
+    def _newness(self, dataset: Dataset) -> tuple[NDArray[np.int64] | NDArray[np.float64], NDArray[np.bool_]]:
+        table, column = dataset.item_features, self.column
         self.is_time_ = True
-        return first, first < NEVER
-
-    def _feature(
-        self, dataset: Dataset, column: str
-    ) -> tuple[NDArray[np.int64] | NDArray[np.float64], NDArray[np.bool_]]:
-        table = dataset.item_features
-        kind = kind_of(table, "item", column, ("time", "numeric"), self.name)
-        self.is_time_ = kind == "time"
-        if self.is_time_:
+        if column is None:
+            first = first_events(dataset, self.name)
+            return first, first < NEVER
+        if kind_of(table, "item", column, ("time", "numeric"), self.name) == "time":
             appeared = times(table, "item", column, self.name)
             return appeared, appeared < NEVER
+        self.is_time_ = False
         values = numbers(table, "item", column, self.name)
         return values, np.isfinite(values)
 

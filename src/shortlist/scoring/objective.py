@@ -43,7 +43,8 @@ class Objective(Stage):
     - scorer: orders candidates; what it learns, it learns as it would alone. A curve makes its scores probabilities
     - kind: "probability" of a positive event; "top_rating", of the highest value of the scale; "purchase", of a
       positive event within `window_days`; "revenue", probability × `price` (or bid); "profit", × `price` × `margin`;
-      "watch_time", × `duration`. What is predicted is P(event | candidate): of what the sources propose
+      "watch_time", × `duration`. What is predicted is P(event | candidate, the person takes some candidate): people
+      who took none of theirs are not among the examples, so that it is too high for somebody who may take nothing
     - window_days: the event has to come within so many days after the cut. None: among each person's last fifth
     - price, margin, duration: numeric features of items, at least 0 (a margin may be below 0) and finite. An item that
       lacks what its worth is made of cannot be scored and is removed, which the trace says

@@ -134,9 +134,20 @@ def features(rows, kinds):
 def chain_of(world, length):
     """Return a random chain of rules as the oracle takes them: [(name, kind, parameters)], without contradictions."""
     kinds = world.rng.permutation(sorted(MAKERS_OF_RULES))[:length].tolist()
-    return [
+    chain = [
         (f"rule {at} {kind}", kind, MAKERS_OF_RULES[kind](world, world.rng)) for at, kind in enumerate(kinds)
     ]
+    _deny_what_no_rule_demands({kind: parameters for _, kind, parameters in chain})
+    return chain
+
+
+def _deny_what_no_rule_demands(parameters):
+    """Let DenyCategory go by the other column where it would deny what OnlyCategory allows, which is refused."""
+    only, deny = parameters.get("OnlyCategory"), parameters.get("DenyCategory")
+    if not only or not deny or only["column"] != deny["column"]:
+        return
+    if set(only["values"] or ()) & set(deny["values"] or ()):
+        deny["column"] = {"genre": "topics", "topics": "genre"}[only["column"]]
 
 
 def rules_of(chain):

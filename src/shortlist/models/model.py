@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shortlist.contributions import Contributions
     from shortlist.data.dataset import Dataset
     from shortlist.data.memory import Moment, OnUnknown
     from shortlist.data.vocabulary import Id, Ids
@@ -131,6 +132,13 @@ class Model(ABC):
         A model with similarities of its own writes this anew and names them in `own_measure`.
         """
         return self._similar_vectors(item_idx, k, "cosine")
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions | None:
+        """Return what the scores of listed items are made of, for the one person of the request; None: not known.
+
+        The person is known, or folded in (`people_of`); it is the history of the request that counts.
+        """
+        return None
 
     def _reason(self) -> str:
         """Return why an item is on a list of this model, in a sentence a person can read."""
@@ -238,6 +246,19 @@ class Model(ABC):
         if known.size == len(request):
             return self._rank(request)
         return self._rank(request.rows(known)).scatter(known, len(request))
+
+    @final
+    def contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions | None:
+        """Return what the scores of items (positions) are made of, for the one person of the request.
+
+        None for a model that cannot say it, and for somebody whom it does not know.
+        """
+        self._require_fitted()
+        if len(request) != 1:
+            raise ParameterError(f"contributions are those of one person, the request has {len(request)}")
+        if not self.knows_of(request)[0]:
+            return None
+        return self._contributions(request, item_idx)
 
     @final
     def rank_folded(self, users: UserVectors, request: Request) -> Lists:

@@ -12,6 +12,7 @@ from shortlist.models.stage import Stage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from shortlist.contributions import Contributions
     from shortlist.data.dataset import Dataset
     from shortlist.models.model import Model
     from shortlist.stages import Candidates, Request
@@ -46,3 +47,9 @@ class ModelScorer(Stage):
         row, item_idx = candidates.row[kept], candidates.item_idx[kept]
         out[kept] = scores_by_request(self.model, request, row, item_idx)
         return out
+
+    def contributions(
+        self, request: Request, candidates: Candidates, at: NDArray[np.int64]
+    ) -> Contributions | None:
+        """Return what the model says its scores of the candidates at the positions `at` are made of."""
+        return self.model.contributions(request, candidates.item_idx[at])

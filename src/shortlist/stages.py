@@ -236,6 +236,9 @@ class Lists:
     def from_padded(cls, item_idx: NDArray[np.int32], score: NDArray[np.float32]) -> Lists:
         """Return the lists in `item_idx` int32[n, k], where −1 marks the unused end of a row."""
         used = item_idx >= 0
+        if len(used) == 1:  # one user: views will do
+            length = int(np.count_nonzero(used))
+            return cls(np.array([0, length]), item_idx[0, :length], score[0, :length])
         return cls(offsets(used.sum(axis=1)), item_idx[used], score[used])
 
     @classmethod

@@ -62,6 +62,9 @@ def run_blocks(function: Callable[[int, int], object], n_rows: int, block: int |
     """
     if n_rows <= 0:
         return
+    if n_rows == 1:  # one user: nothing to share out, nothing to ask the system
+        function(0, 1)
+        return
     workers = num_threads()
     size = block or max(1, -(-n_rows // (16 * workers)))
     starts = range(0, n_rows, size)

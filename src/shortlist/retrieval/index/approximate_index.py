@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, final
 
@@ -180,44 +181,40 @@ class ApproximateIndex(VectorIndex):
         eligible: Eligible,
         query_offsets: NDArray[np.float32],
     ) -> Lists:
-        n_open = eligible.n_open
-        slack, wanted = self._slack(n_open), self._wanted(k, eligible)
-        exact = self._is_exact(n_open, slack, wanted)
-        if not exact.any() and wanted.min() == wanted.max():  # one query, mostly
-            m = int(wanted[0])
-            return self._by_proposals(items, m, slack, queries, k, eligible, query_offsets)
+        slack = self._slack(eligible.n_open)
+        if len(queries) == 1:
+            m = self._proposals(k, int(eligible.ptr[1]), slack, eligible.n_open)
+            asked = queries, k, eligible, query_offsets
+            return self._by_proposals(items, m, slack, *asked) if m else items.best(*asked)
+        # Nothing here goes by the other queries, so that each has the list that it would have alone.
+        own, of = np.unique(np.diff(eligible.ptr), return_inverse=True)
+        wanted = np.array([self._proposals(k, n, slack, eligible.n_open) for n in own.tolist()])[of]
         parts = []
-        for m in np.unique(np.where(exact, 0, wanted)).tolist():
-            rows = np.flatnonzero(~exact & (wanted == m) if m else exact)
+        for m in np.unique(wanted).tolist():
+            rows = np.flatnonzero(wanted == m)
             asked = queries[rows], k, eligible.rows(rows), query_offsets[rows]
             parts.append((rows, self._by_proposals(items, m, slack, *asked) if m else items.best(*asked)))
         return Lists.joined(parts, len(queries))
 
-    def _wanted(self, k: int, eligible: Eligible) -> NDArray[np.int64]:
-        """Return int64[n], powers of 2: k and what is forbidden to this query alone.
+    def _proposals(self, k: int, n_own: int, slack: int, n_open: int) -> int:
+        """Return how many items to ask the proposer for, not counting the slack; 0: exact search costs no more.
 
-        Nothing here goes by the other queries, so that each has the list that it would have alone.
+        A power of 2: k and the `n_own` items that are forbidden to this query alone.
         """
-        own = np.diff(eligible.ptr)
-        wanted: NDArray[np.int64] = 2 ** np.ceil(np.log2(k + own)).astype(np.int64)
-        return wanted
+        if self._proposer is None or n_open == 0:
+            return 0
+        wanted = _power_of_2(k + n_own)
+        is_exact = n_open <= self.exact_up_to * self._times_effort(slack, wanted)
+        return 0 if is_exact or wanted * slack > len(self._proposer) else wanted
 
     def _slack(self, n_open: int) -> int:
         """Return how many proposals, a power of 2, are made for each item wanted: 1.5 / p where a share p is open."""
         n_vectors = n_open if self._proposer is None else len(self._proposer)
-        return 1 if n_open == n_vectors else int(2 ** np.ceil(np.log2(1.5 * n_vectors / max(n_open, 1))))
+        return 1 if n_open == n_vectors else _power_of_2(1.5 * n_vectors / max(n_open, 1))
 
-    def _is_exact(self, n_open: int, slack: int, wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return bool[n]: for which queries exact search of the open items costs no more than proposals do."""
-        if self._proposer is None or n_open == 0:
-            return np.ones(wanted.size, bool)
-        dearer: NDArray[np.bool_] = n_open <= self.exact_up_to * self._times_effort(slack, wanted)
-        return dearer | (wanted * slack > len(self._proposer))
-
-    def _times_effort(self, slack: int, wanted: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return float64[n]: how many times `effort_` a search takes; a graph keeps no fewer than it shall find."""
-        least = wanted / self.effort_ if self._structure == "graph" else np.ones(wanted.size)
-        return slack * np.maximum(least, 1.0)
+    def _times_effort(self, slack: int, wanted: int) -> float:
+        """Return how many times `effort_` a search takes; a graph keeps no fewer than it shall find."""
+        return slack * (max(wanted / self.effort_, 1.0) if self._structure == "graph" else 1.0)
 
     def _by_proposals(
         self,
@@ -230,7 +227,7 @@ class ApproximateIndex(VectorIndex):
         query_offsets: NDArray[np.float32],
     ) -> Lists:
         """Return the lists made of proposals; where one is short, of more effort's, and at last of exact search."""
-        effort = int(self._times_effort(slack, np.array([wanted]))[0] * self.effort_)
+        effort = int(self._times_effort(slack, wanted) * self.effort_)
         asked = queries, k, eligible, query_offsets
         lists = self._proposed(items, wanted * slack, effort, *asked)
         short = _short(lists, k, eligible)
@@ -255,16 +252,16 @@ class ApproximateIndex(VectorIndex):
         query_offsets: NDArray[np.float32],
     ) -> Lists:
         """Return the k best permitted of `width` proposals for each query; lists may be short."""
-        proposer, parts, lists = self._proposer, [], Lists.empty(0)
+        n, proposer = len(queries), self._proposer
         assert proposer is not None
-        for start in range(0, len(queries), _ASKED_AT_ONCE):
-            rows = np.arange(start, min(start + _ASKED_AT_ONCE, len(queries)))
-            own = eligible if rows.size == len(queries) else eligible.rows(rows)
-            keys = proposer.nearest(queries[rows], width, effort)
-            proposed, count = permitted_first(keys, self._keyed, own)
-            lists = rescored(items.vectors, proposed, count, queries[rows], k, query_offsets[rows])
-            parts.append((rows, lists))
-        return lists if len(parts) == 1 else Lists.joined(parts, len(queries))
+        if n > _ASKED_AT_ONCE:
+            blocks = [np.arange(at, min(at + _ASKED_AT_ONCE, n)) for at in range(0, n, _ASKED_AT_ONCE)]
+            asked = [(queries[rows], k, eligible.rows(rows), query_offsets[rows]) for rows in blocks]
+            lists = [self._proposed(items, width, effort, *own) for own in asked]
+            return Lists.joined(list(zip(blocks, lists, strict=True)), n)
+        keys = proposer.nearest(queries, width, effort)
+        proposed, count = permitted_first(keys, self._keyed, eligible)
+        return rescored(items.vectors, proposed, count, queries, k, query_offsets)
 
     def _choose_effort(self, items: IndexedItems, queries: NDArray[np.float32] | None) -> None:
         """Set `effort_` and `recall_`, each by its own half of a sample of queries."""
@@ -288,8 +285,8 @@ class ApproximateIndex(VectorIndex):
         if self._proposer is None:
             return 1.0
         k, none = min(self.recall_at, len(items)), np.zeros(len(queries), np.float32)
-        wanted = int(self._wanted(k, eligible).max(initial=1))
-        effort = int(self._times_effort(1, np.array([wanted]))[0] * self.effort_)
+        wanted = _power_of_2(k + int(np.diff(eligible.ptr).max(initial=0)))
+        effort = int(self._times_effort(1, wanted) * self.effort_)
         found = self._proposed(items, wanted, effort, queries, k, eligible, none)
         return recall_of(found, items.best(queries, k, eligible, none))
 
@@ -332,6 +329,11 @@ class ApproximateIndex(VectorIndex):
         return f", recall@{self.recall_at} {self.recall_:.3f} ({how})"
 
 
+def _power_of_2(least: float) -> int:
+    """Return the smallest power of 2 that is at least `least`."""
+    return 1 << max(0, math.ceil(math.log2(least))) if least > 1 else 1
+
+
 def _rows(
     items: IndexedItems, positions: NDArray[np.integer[Any]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -342,10 +344,9 @@ def _rows(
 
 def _short(lists: Lists, k: int, eligible: Eligible) -> NDArray[np.int64]:
     """Return the rows whose lists have fewer than `k` items though more are permitted."""
-    length = np.diff(lists.ptr)
-    if length.min(initial=k) == k:
+    if lists.item_idx.size == len(lists) * k:
         return np.zeros(0, np.int64)
-    return np.flatnonzero(length < np.minimum(k, eligible.n_allowed()))
+    return np.flatnonzero(np.diff(lists.ptr) < np.minimum(k, eligible.n_allowed()))
 
 
 def _with_lists(lists: Lists, rows: NDArray[np.int64], others: Lists) -> Lists:

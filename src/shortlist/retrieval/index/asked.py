@@ -53,23 +53,21 @@ def eligible_of(
     return Eligible(RULES, to_all, ptr, item.astype(np.int32), np.concatenate(rules)[first])
 
 
-def all_permitted(n: int, n_items: int) -> Eligible:
-    """Return what `n` queries may find where nothing is forbidden."""
-    none = np.zeros(0, np.int32)
-    return Eligible((), _no_rules(n_items), np.zeros(n + 1, np.int64), none, none.astype(np.int8))
-
-
 @lru_cache(maxsize=4)
-def _no_rules(n_items: int) -> NDArray[np.int8]:
-    # Kept, since making them takes as long as a search in a graph; nobody writes to the rules of an `Eligible`.
-    return np.zeros(n_items, np.int8)
+def all_permitted(n: int, n_items: int) -> Eligible:
+    """Return what `n` queries may find where nothing is forbidden.
+
+    Kept, since making and counting the rules takes as long as a search in a graph.
+    """
+    none = np.zeros(0, np.int32)
+    return Eligible((), np.zeros(n_items, np.int8), np.zeros(n + 1, np.int64), none, none.astype(np.int8))
 
 
 def shortfalls(lists: Lists, k: int, eligible: Eligible) -> dict[int, str]:
     """Return for each query whose list has fewer than `k` items the reason why."""
-    length = np.diff(lists.ptr)
-    if length.min(initial=k) == k:
+    if lists.item_idx.size == len(lists) * k:
         return {}
+    length = np.diff(lists.ptr)
     allowed = eligible.n_allowed()
     short = np.flatnonzero(length < k).tolist()
     return {r: _why_short(int(length[r]), eligible, r, int(allowed[r])) for r in short}

@@ -44,6 +44,7 @@ class Proposer:
     def __init__(self, index: Any, structure: Structure, limit: float | None) -> None:
         self._index, self._structure, self.limit = index, structure, limit
         self._mapped: NDArray[np.uint8] | None = None
+        self._settings: dict[int, Any] = {}
 
     @classmethod
     def of(
@@ -104,17 +105,28 @@ class Proposer:
             one, zero = np.ones(len(asked), np.float32), np.zeros(len(asked), np.float32)
             asked = np.column_stack([asked, one, zero])
         keys = np.full((len(asked), n), -1, np.int64)
-        if self._structure == "graph":
-            how = faiss.SearchParametersHNSW(efSearch=effort)
-        else:
-            how = faiss.SearchParametersIVF(nprobe=min(effort, self._index.nlist))
+        how = self._search_with(effort)
 
         def block(start: int, stop: int) -> None:
             with _omp_threads(1):
                 keys[start:stop] = self._index.search(asked[start:stop], n, params=how)[1]
 
-        threads.run_blocks(block, len(asked))
+        if len(asked) == 1:  # faiss takes one thread for one query, and its pool need not be told
+            keys = self._index.search(asked, n, params=how)[1]
+        else:
+            threads.run_blocks(block, len(asked))
         return keys
+
+    def _search_with(self, effort: int) -> Any:
+        """Return the settings of a search, kept from one search to the next."""
+        if effort not in self._settings:
+            graph = self._structure == "graph"
+            self._settings[effort] = (
+                faiss.SearchParametersHNSW(efSearch=effort)
+                if graph
+                else faiss.SearchParametersIVF(nprobe=min(effort, self._index.nlist))
+            )
+        return self._settings[effort]
 
     def to_bytes(self) -> NDArray[np.uint8]:
         """Return everything as uint8."""

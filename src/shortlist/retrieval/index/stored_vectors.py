@@ -144,7 +144,8 @@ def checked_queries(queries: NDArray[np.floating], dim: int, measure: IndexMeasu
     given = as_matrix(np.atleast_2d(queries), "queries")
     if given.shape[1] != dim:
         raise DataError(f"queries of dimension {given.shape[1]} for an index of dimension {dim}")
-    _refuse_rows(~np.isfinite(given).all(axis=1), "NaN or infinite")
+    if not np.isfinite(given).all():
+        _refuse_rows(~np.isfinite(given).all(axis=1), "NaN or infinite")
     if measure == "cosine":
         _refuse_rows(~given.any(axis=1), "a zero query has no direction, so no cosine")
         return unit_rows(given)

@@ -15,27 +15,29 @@ if TYPE_CHECKING:
 @kernel
 def first_permitted(
     order: NDArray[np.int32],
-    n_items: int,
+    item_rule: NDArray[np.int8],
     ptr: NDArray[np.int64],
     forbidden: NDArray[np.int32],
+    mark: NDArray[np.int32],
     out: NDArray[np.int32],
     start: int,
     stop: int,
 ) -> None:
-    """Write into rows `start` to `stop` of `out` [n, k] the first k of `order` that the row does not forbid.
+    """Write into rows `start` to `stop` of `out` [n, k] the first k of `order` that nothing forbids.
 
-    `order` int32[m] holds distinct items below `n_items`; row r forbids `forbidden[ptr[r]:ptr[r + 1]]`. The unused end
-    of a row becomes −1. Cost: k and the number of forbidden items a row.
+    `order` int32[m] holds distinct items; `item_rule` int8[n_items] is not 0 for those forbidden to every row, row r
+    forbids `forbidden[ptr[r]:ptr[r + 1]]` too. `mark` int32[n_items] is all 0, and row r marks with r − start + 1. The
+    unused end of a row becomes −1. Cost: k and the number of forbidden items a row.
     """
-    forbidden_to = np.full(n_items, -1, np.int64)
     for row in range(start, stop):
+        own = row - start + 1
         for at in range(ptr[row], ptr[row + 1]):
-            forbidden_to[forbidden[at]] = row
+            mark[forbidden[at]] = own
         found = 0
         for item in order:
             if found == out.shape[1]:
                 break
-            if forbidden_to[item] != row:
+            if item_rule[item] == 0 and mark[item] != own:
                 out[row, found] = item
                 found += 1
         for rest in range(found, out.shape[1]):

@@ -16,6 +16,35 @@ if TYPE_CHECKING:
     from shortlist.stages import Eligible
 
 
+def common_order(scores: NDArray[np.float32], listed: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return int32[m]: the items for which `listed` bool[n_items] holds, largest score first, ties by smaller index.
+
+    scores float32[n_items], finite. Cost: a sort of the items.
+    """
+    items = np.flatnonzero(listed)
+    return items[np.argsort(-scores[items], kind="stable")].astype(np.int32)
+
+
+def first_of_order(
+    scores: NDArray[np.float32], order: NDArray[np.int32], k: int, eligible: Eligible
+) -> Lists:
+    """Return for each row of `eligible` the first k permitted items of `order` int32[m], with their scores.
+
+    Cost: O(k + forbidden items) a row, and for several rows a look at every item.
+    """
+    if len(eligible) > 1:  # not past the same items for each of them
+        order = order[eligible.item_rule[order] == 0]
+    out = np.empty((len(eligible), min(k, order.size)), np.int32)
+    arguments = order, eligible.item_rule, eligible.ptr, eligible.item_idx
+
+    def block(start: int, stop: int) -> None:
+        # Zeros that nobody touches cost nothing, so that one row of a large catalogue is quick.
+        first_permitted(*arguments, np.zeros(scores.size, np.int32), out, start, stop)
+
+    threads.run_blocks(block, len(eligible), 4096)
+    return Lists.from_padded(out, scores[np.maximum(out, 0)])
+
+
 def best_permitted(
     scores: NDArray[np.float32], listed: NDArray[np.bool_], k: int, eligible: Eligible
 ) -> Lists:
@@ -24,9 +53,4 @@ def best_permitted(
     scores float32[n_items], finite; listed bool[n_items]: items that may appear at all. Cost: a sort of the items, and
     O(k + forbidden items) a row.
     """
-    open_to_all = np.flatnonzero(listed & (eligible.item_rule == 0))
-    order = open_to_all[np.argsort(-scores[open_to_all], kind="stable")].astype(np.int32)
-    out = np.empty((len(eligible), min(k, order.size)), np.int32)
-    arguments = order, scores.size, eligible.ptr, eligible.item_idx, out
-    threads.run_blocks(lambda start, stop: first_permitted(*arguments, start, stop), len(eligible), 4096)
-    return Lists.from_padded(out, scores[np.maximum(out, 0)])
+    return first_of_order(scores, common_order(scores, listed & (eligible.item_rule == 0)), k, eligible)

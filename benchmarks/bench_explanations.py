@@ -1,0 +1,137 @@
+"""Explanations: whether a score falls by more without what they cite than without something else.
+
+    python benchmarks/bench_explanations.py [--only history | features] [--people 200] [--seed 0]
+
+Each part is kept by itself in benchmarks/results/explanations.json, so that one may be measured again alone.
+
+- history (`faithfulness`): on MovieLens small, people drawn at random and the five items that each model shows them;
+  the item of the history that contributes most is taken away, and another item of the history, drawn at random.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import results
+from faithfulness import cases_of, row_of
+
+import shortlist as sl
+from shortlist.data.feedback import Feedback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shortlist.data.dataset import Dataset
+    from shortlist.models.model import Model
+
+NAME = "explanations"
+SHOWN = 5
+
+
+class Explained(NamedTuple):
+    """A model, whether it goes by all ratings and not by likes alone, and whether by labels made of the ratings."""
+
+    model: Model
+    rated: bool = False
+    labels: bool = False
+
+
+def models() -> dict[str, Explained]:
+    """Return the models that explain scores by the history."""
+    return {
+        "WALS": Explained(sl.WALS()),
+        "WALS, cg": Explained(sl.WALS(solver="cg")),
+        "WALS, complement, weights by frequency": Explained(
+            sl.WALS(unobserved="complement", item_weight_exponent=0.3, user_weight_exponent=0.3)
+        ),
+        "WALS, gravity": Explained(sl.WALS(solver="gravity")),
+        "WALS, sgd": Explained(sl.WALS(solver="sgd")),
+        "MatrixFactorization": Explained(sl.MatrixFactorization(), rated=True),
+        "MatrixFactorization, binary": Explained(
+            sl.MatrixFactorization(objective="binary"), rated=True, labels=True
+        ),
+        "PureSVD": Explained(sl.PureSVD()),
+        "BPR": Explained(sl.BPR()),
+        "ItemNeighbors": Explained(sl.ItemNeighbors()),
+        "ItemNeighbors, neighbours of the past": Explained(sl.ItemNeighbors(neighbors_of="past")),
+        "ItemNeighbors, explicit": Explained(
+            sl.ItemNeighbors(feedback="explicit", similarity="adjusted_cosine"), rated=True
+        ),
+        "UserNeighbors": Explained(sl.UserNeighbors()),
+        "RP3beta": Explained(sl.RP3beta()),
+        "EASE": Explained(sl.EASE()),
+        "GraphFilter": Explained(sl.GraphFilter()),
+        "KMeansSegments of items": Explained(sl.KMeansSegments(of="items")),
+    }
+
+
+def labelled(data: Dataset) -> Dataset:
+    """Return the same events with 1 for a positive rating and 0 for another."""
+    log = data.interactions
+    value = log.positive.astype(np.float32)
+    return data.with_interactions(replace(log, value=value, feedback=Feedback.binary()))
+
+
+def history(n_people: int, seed: int) -> dict[str, Any]:
+    """Return the table of all models that explain by the history."""
+    data = sl.datasets.movielens_small()
+    rng = np.random.default_rng(seed)
+    users = rng.choice(len(data.users), min(n_people, len(data.users)), replace=False).astype(np.int32)
+    rows = []
+    for name, (model, rated, labels) in models().items():
+        model.fit(labelled(data) if labels else data, rng=seed)
+        found = row_of(name, cases_of(model, np.sort(users), SHOWN, rng, rated=rated), seed)
+        print({key: round(value, 3) if isinstance(value, float) else value for key, value in found.items()})
+        rows.append(found)
+    columns = {
+        "model": "",
+        "people": "d",
+        "cases": "d",
+        "uncited": "d",
+        "share": ".3f",
+        "low": ".3f",
+        "high": ".3f",
+        "ratio": ".1f",
+    }
+    table = results.table(columns, [[row[name] for name in columns] for row in rows])
+    return {"tables": {"history": table}, "rows": rows, "shown": SHOWN}
+
+
+# What can be measured, by name: (number of people, seed) → what is kept, its tables under "tables".
+PARTS: dict[str, Callable[[int, int], dict[str, Any]]] = {"history": history}
+
+
+def kept() -> dict[str, Any]:
+    """Return the results of the parts that were measured before."""
+    path = results.DIRECTORY / f"{NAME}.json"
+    if not path.is_file():
+        return {"tables": {}}
+    payload: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["results"]
+    return payload
+
+
+def main() -> None:
+    """Measure the parts asked for, keep the others, and write benchmarks/results/explanations.json."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", choices=PARTS)
+    parser.add_argument("--people", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    for part in PARTS if options.only is None else (options.only,):
+        found = PARTS[part](options.people, options.seed)
+        # Read only now, so that another part may have been measured meanwhile.
+        payload = kept()
+        payload["tables"] |= found.pop("tables")
+        payload[part] = {**found, "people": options.people}
+        data = sl.datasets.movielens_small()
+        results.write(NAME, payload, data_hash=data.fingerprint, seed=options.seed)
+
+
+if __name__ == "__main__":
+    main()

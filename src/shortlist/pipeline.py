@@ -13,30 +13,31 @@ from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
-from shortlist import artifacts, threads
+from shortlist import artifacts, explanations
 from shortlist.artifacts import State
 from shortlist.data.memory import Limits, Memory
-from shortlist.data.recommendations import Recommendations, popular_reason
+from shortlist.data.recommendations import Recommendations
+from shortlist.data.removal import Removal
 from shortlist.data.session import session_of
 from shortlist.eligibility.audit import audit_of
 from shortlist.eligibility.contradictions import require_consistent
 from shortlist.eligibility.fresh_items import with_items
 from shortlist.eligibility.within_rules import within_rules
-from shortlist.errors import ArtifactError, NonFiniteError, NotFittedError, ParameterError
-from shortlist.kernels.best_of_rows import best_of_rows
+from shortlist.errors import NotFittedError, ParameterError
 from shortlist.models.answers import answer, as_ids, require_context, require_folded, require_users
-from shortlist.models.bound_stages import bound, flat, loaded
+from shortlist.models.bound_stages import bound, flat, loaded, saved
 from shortlist.models.fitting import require_dataset
 from shortlist.models.model import artifact_info
-from shortlist.models.past_items import again_reason, times_chosen
 from shortlist.models.people import people_of, request_for
-from shortlist.models.stage import Stage
 from shortlist.models.vectors import UserVectors
 from shortlist.parameters import generator
-from shortlist.retrieval.merge import BEYOND_SIZE, Merge
+from shortlist.privacy import classes_of, require_histories
+from shortlist.reranking.chain import adjusted, finite, listed, pins_within
+from shortlist.retrieval.merge import Merge
+from shortlist.retrieval.pinned import with_pinned
 from shortlist.retrieval.popular import Popular
 from shortlist.scorer_training import taught
-from shortlist.stages import Candidates, ChoosesLists, LearnsFromCandidates, Lists
+from shortlist.stages import Candidates, ChoosesLists, LearnsFromCandidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -51,7 +52,8 @@ if TYPE_CHECKING:
     from shortlist.data.vocabulary import Id, Ids
     from shortlist.models.fitting import OnEpoch
     from shortlist.models.model import Model
-    from shortlist.stages import Adjustment, CandidateSource, EligibilityRule, Request, Scorer
+    from shortlist.models.stage import Stage
+    from shortlist.stages import Adjustment, CandidateSource, EligibilityRule, Lists, Request, Scorer
 
 # A rule's code is an int8, and a request has three of its own.
 MOST_RULES = 100
@@ -97,6 +99,7 @@ class Pipeline:
             raise ParameterError(f"{len(rules)} rules: a pipeline has at most {MOST_RULES}")
         _require_distinct(sources, "source")
         _require_distinct(rules, "rule")
+        _require_distinct((scorer, *rerank), "step")
         require_consistent(rules)
         self.sources = tuple(sources)
         self.scorer = scorer
@@ -217,6 +220,7 @@ class Pipeline:
         user_ids = as_ids(users)
         limits = Limits(exclude_seen, items, exclude, at)
         request = self.memory_.request(self.memory_.users.index_of(user_ids), k, limits, context=context)
+        require_histories(self, request.user_idx)
         known = (request.user_idx >= 0) & self.scorer_.knows(request)
         if on_unknown == "raise":
             require_users(self.memory_, user_ids, request.user_idx, known)
@@ -308,34 +312,28 @@ class Pipeline:
         in_turn: bool = False,
     ) -> Recommendations:
         """Return the lists; those of unknown people are, `in_turn`, what the sources propose in the order of turns."""
-        parts = []
+        parts, kept = [], np.zeros(len(request), np.int64)
         for rows, part in self._alike(request):
-            ids, listed = user_ids.gather(rows), known[rows]
-            candidates = self._candidates(part, listed, in_turn=in_turn)
+            ids, listed_here = user_ids.gather(rows), known[rows]
+            candidates = self._candidates(part, listed_here, in_turn=in_turn)
             if in_turn:
-                listed = listed | (np.bincount(candidates.row[candidates.kept], minlength=len(part)) > 0)
-            best, candidates = self._listed(part, candidates)
-            shown = answer(self.memory_, ids, part, best, listed, on_unknown, popular=self._popular())
-            unscored = frozenset(ids.gather(np.flatnonzero(listed & ~known[rows])).to_list())
+                proposed = candidates.kept & (candidates.source_rank > 0).any(axis=1)
+                listed_here = listed_here | (np.bincount(candidates.row[proposed], minlength=len(part)) > 0)
+            best, candidates = listed(self.rerank_, part, candidates)
+            kept[rows] = np.bincount(candidates.row[candidates.kept], minlength=len(part))
+            shown = answer(self.memory_, ids, part, best, listed_here, on_unknown, popular=self._popular())
+            unscored = frozenset(ids.gather(np.flatnonzero(listed_here & ~known[rows])).to_list())
             parts.append((rows, replace(shown, candidates=candidates, in_turn=unscored)))
         shown = parts[0][1] if len(parts) == 1 else Recommendations.joined(user_ids, parts)
-        said = self._with_cut(shown) if shown.shortfalls else shown.shortfalls
         return replace(
             shown,
-            shortfalls=said,
-            reason_of=partial(self._reasons, request),
+            shortfalls=explanations.shortfalls(self, shown, kept) if shown.shortfalls else shown.shortfalls,
+            reason_of=partial(explanations.reasons, self, request),
+            explain_of=partial(explanations.explained_list, self, request),
+            effects_of=partial(explanations.effects_on_list, self, request),
+            notes_of=partial(explanations.notes, self, request),
             objective=getattr(self.scorer_, "says", None),
         )
-
-    def _with_cut(self, shown: Recommendations) -> Mapping[Id, str]:
-        """Return the shortfalls, those of users for whom the size of the merge left proposals out saying so."""
-        candidates = shown.candidates
-        if candidates is None or BEYOND_SIZE not in candidates.rules:
-            return shown.shortfalls
-        cut = candidates.row[candidates.removed_by == candidates.rules.index(BEYOND_SIZE) + 1]
-        users = set(shown.user_ids.gather(np.unique(cut)).to_list())
-        why = f"; the merge lets {self.merge.size} candidates through"
-        return {user: said + why * (user in users) for user, said in shown.shortfalls.items()}
 
     def _alike(self, request: Request) -> Iterable[tuple[NDArray[np.int64], Request]]:
         """Return the parts of the request whose users share one mask, in order within a part: (rows, part)."""
@@ -367,70 +365,27 @@ class Pipeline:
         return Candidates.joined(parts, len(request))
 
     def _scored(self, request: Request) -> Candidates:
-        merged = self.merge([source.propose(request) for source in self.sources_], request)
+        merged = self.merge(self._proposals(request), request)
+        merged = with_pinned(merged, request, pins_within(self.rerank_, request.k))
         merged = self._without(merged, ~self.scorer_.can_score(request, merged))
-        score = _finite(self.scorer_.score(request, merged), self.scorer_.name)
+        score = finite(self.scorer_.score(request, merged), self.scorer_)
         return self._adjusted(request, replace(merged, score=score))
 
     def _in_turn(self, request: Request) -> Candidates:
-        merged = self.merge.in_turn([source.propose(request) for source in self.sources_], request)
+        merged = self.merge.in_turn(self._proposals(request), request)
+        somebody = np.bincount(merged.row[merged.kept], minlength=len(request)) > 0
+        merged = with_pinned(merged, request, pins_within(self.rerank_, request.k), somebody)
         return self._adjusted(request, self._without(merged, np.zeros(merged.score.size, bool)))
+
+    def _proposals(self, request: Request) -> list[Candidates]:
+        return [source.propose(request) for source in self.sources_]
 
     def _without(self, merged: Candidates, silent: NDArray[np.bool_]) -> Candidates:
         """Return the candidates, those that the scorer is silent about removed."""
         return merged.remove(silent.astype(np.int8), (f"no score from {self.scorer_.name}",))
 
     def _adjusted(self, request: Request, scored: Candidates) -> Candidates:
-        after = [scored.score]
-        for step in self._adjustments:
-            scored = replace(scored, score=_finite(step.adjust(request, scored), step.name))
-            after.append(scored.score)
-        if len(after) == 1:
-            return scored
-        names = (self.scorer_.name, *(step.name for step in self._adjustments))
-        return replace(scored, steps=names, step_score=np.stack(after, axis=1))
-
-    @property
-    def _adjustments(self) -> list[Adjustment]:
-        return [step for step in self.rerank_ if not isinstance(step, ChoosesLists)]
-
-    def _listed(self, request: Request, candidates: Candidates) -> tuple[Lists, Candidates]:
-        """Return the lists, by `Select` or by score, and the candidates with what they were chosen for."""
-        select = next((step for step in self.rerank_ if isinstance(step, ChoosesLists)), None)
-        return (
-            (best_of(candidates, request.k), candidates)
-            if select is None
-            else select.select(request, candidates)
-        )
-
-    def _reasons(self, request: Request, shown: Recommendations) -> list[str]:
-        """Return a sentence for each item shown, taken from the trace: its anchor, else its best-ranking source."""
-        candidates, memory = shown.candidates, shown.memory
-        if candidates is None:
-            raise ParameterError("these recommendations carry no trace")
-        n_items = max(len(memory.items), 1)
-        key = candidates.row * n_items + candidates.item_idx
-        at = np.searchsorted(key, shown.lists.row * n_items + shown.lists.item_idx)
-        users = shown.user_ids.gather(shown.lists.row).to_list()
-        times = times_chosen(request.history, shown.lists)
-        rows = zip(users, shown.lists.item_idx.tolist(), at.tolist(), times.tolist(), strict=True)
-        return [
-            popular_reason(int(memory.n_positive[item]))
-            if user in shown.fallback
-            else self._reason(candidates, memory, item, position, own)
-            for user, item, position, own in rows
-        ]
-
-    def _reason(self, candidates: Candidates, memory: Memory, item: int, at: int, times: int) -> str:
-        anchor = int(candidates.anchor[at])
-        if anchor == item:
-            return again_reason(times)
-        if anchor >= 0:
-            return f"because you liked {memory.title_of(anchor)}"
-        rank = candidates.source_rank[at]
-        best = min(np.flatnonzero(rank).tolist(), key=lambda s: int(rank[s]))
-        source: CandidateSource = self.sources_[best]
-        return candidates.reason_of(at, best) or source.explain(int(memory.n_positive[item]))
+        return adjusted(self.rerank_, request, scored, self.scorer_.name)
 
     def with_items(self, table: FeatureTable | Dataset) -> Self:
         """Return this fitted pipeline with rules that go by newer features of items; it is not changed itself.
@@ -455,24 +410,44 @@ class Pipeline:
         self._require_fitted()
         return audit_of(self.rules_, self.memory_)
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, histories: bool = True) -> Path:
         """Save the fitted pipeline as an artifact (a folder) and return its path; `shortlist.load` reads it.
 
-        Raises `ArtifactError` when a stage is not one of shortlist's own, or the folder cannot be written.
+        With histories=False it holds nobody's events (docs/concepts/privacy.md says what works then). Raises
+        `ArtifactError` when a stage is not one of shortlist's own, or the folder cannot be written, and with
+        histories=False `ParameterError` where a model is nothing but histories, naming it.
         """
         self._require_fitted()
-        return artifacts.write(path, self.to_state(), artifact_info(self.memory_, self.seed_))
+        memory = self.memory_ if histories else self.memory_.without_histories()
+        return artifacts.write(path, self.to_state(histories=histories), artifact_info(memory, self.seed_))
 
-    def to_state(self) -> State:
-        """Return the state: one memory, each model once, and the stages with the position of their model."""
+    def without_users(self, users: Id | Iterable[Id]) -> Self:
+        """Return a fitted pipeline without `users` (ids); this one stays as it is.
+
+        Their ids, events, vectors and what rules and sources hold of them are gone; everybody else's lists are what
+        they were at the same moment, but for what is counted anew (`Trending`; first events in `Fresh`, `Freshness`)
+        or comes from the events of other people (`UserNeighbors`). What items' parameters learned from the removed
+        people stays until the next fit. Raises `UnknownIdError`, `ParameterError` where nobody would be left,
+        `ArtifactError` where a stage is not one of shortlist's own.
+        """
+        self._require_fitted()
+        removal = Removal.of(self.memory_, users)
+        return type(self).from_state(self.to_state(removal=removal), classes_of(self).__getitem__)
+
+    def to_state(self, *, histories: bool = True, removal: Removal | None = None) -> State:
+        """Return the state: one memory, each model once, and the stages with the position of their model.
+
+        histories: False leaves everybody's events out; removal: leaves some people out.
+        """
         self._require_fitted()
         stages = (*self.sources_, *self.rules_, self.scorer_, *self.rerank_)
-        parts = {"memory": self.memory_.to_state()}
-        parts |= {f"model.{m}": model.to_state(with_memory=False) for m, model in enumerate(self.models_)}
-        for s, stage in enumerate(stages):
-            if not isinstance(stage, Stage):
-                raise ArtifactError(f"{stage!r} cannot be saved: only shortlist's own stages can")
-            parts[f"stage.{s}"] = stage.to_state()
+        memory = self.memory_ if removal is None else removal.memory
+        parts = {"memory": (memory if histories else memory.without_histories()).to_state()}
+        parts |= {
+            f"model.{m}": model.to_state(with_memory=False, histories=histories, removal=removal)
+            for m, model in enumerate(self.models_)
+        }
+        parts |= saved(stages, histories=histories, removal=removal)
         uses = [self._model_index(stage) for stage in flat(stages)]
         values = {
             "n_models": len(self.models_),
@@ -493,8 +468,7 @@ class Pipeline:
         saved = [parts[f"model.{m}"] for m in range(values["n_models"])]
         models = tuple(class_of(part.type).from_state(part, memory, class_of) for part in saved)
         uses = [None if m is None else models[m] for m in values["uses"]]
-        n_stages = sum(name.startswith("stage.") for name in parts)
-        stages = [loaded(parts[f"stage.{s}"], uses, class_of) for s in range(n_stages)]
+        stages = loaded(parts, uses, class_of)
         rules = values["n_sources"]
         scorer = rules + values["n_rules"]
         pipeline = cls(
@@ -545,15 +519,6 @@ class Pipeline:
         return f"Pipeline({', '.join(parts)})"
 
 
-def best_of(candidates: Candidates, k: int) -> Lists:
-    """Return the k kept candidates of largest score of each user, best first, ties by smaller index."""
-    shape = len(candidates), min(k, int(np.diff(candidates.ptr).max(initial=0)))
-    item_idx, score = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
-    arrays = candidates.ptr, candidates.item_idx, candidates.score, candidates.kept, item_idx, score
-    threads.run_blocks(lambda start, stop: best_of_rows(*arrays, start, stop), len(candidates))
-    return Lists.from_padded(item_idx, score)
-
-
 def _fitted_on(
     model: Model,
     dataset: Dataset,
@@ -566,16 +531,8 @@ def _fitted_on(
     return model.clone().fit(dataset, rng=rng, start=start, on_epoch=on_epoch)
 
 
-def _require_distinct(stages: Sequence[CandidateSource] | Sequence[EligibilityRule], what: str) -> None:
+def _require_distinct(stages: Sequence[Any], what: str) -> None:
     names = [stage.name for stage in stages]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ParameterError(f"two {what}s are called {twice[0]!r}; give one of them another name=")
-
-
-def _finite(score: NDArray[np.float32], name: str) -> NDArray[np.float32]:
-    if not np.isfinite(score).all():
-        raise NonFiniteError(
-            f"{name} gave {int((~np.isfinite(score)).sum())} scores that are NaN or infinite"
-        )
-    return score

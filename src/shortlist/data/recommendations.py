@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 
+from shortlist.data.explanation import Told, explained
+from shortlist.data.trace import trace_frame
 from shortlist.errors import UnknownIdError
 from shortlist.stages import Candidates, Lists
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shortlist.data.explanation import Explanation
     from shortlist.data.memory import Memory
     from shortlist.data.vocabulary import Id
 
@@ -24,6 +28,17 @@ Reason = str
 
 
 PLAIN_REASON = "scored highest for you"
+# A smaller number of people is not named: "liked by 1 person" says of somebody what they like.
+FEWEST_NAMED = 5
+EFFECTS = {
+    "term": pl.String,
+    "weight": pl.Float64,
+    "goal": pl.String,
+    "goal_with": pl.Float64,
+    "goal_without": pl.Float64,
+    "relevance_with": pl.Float64,
+    "relevance_without": pl.Float64,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +54,7 @@ class Recommendations:
     - reason: why an item is on a list, where nothing more is known (`reason_of`)
     - objective: what the lists are ranked for, in words, where the scorer says it
     - candidates: everything that was proposed (pipelines only), rows aligned with user_ids
+    - explain_of, effects_of, notes_of: what `explain`, `effects` and `notes` ask; whoever made the lists knows
     """
 
     user_ids: pl.Series
@@ -51,6 +67,9 @@ class Recommendations:
     reason_of: Callable[[Recommendations], Sequence[Reason]] | None = None
     reason: Reason = PLAIN_REASON
     objective: str | None = None
+    explain_of: Callable[[Recommendations, int], Sequence[Explanation]] | None = None
+    effects_of: Callable[[Recommendations, int], Sequence[Mapping[str, str | float]]] | None = None
+    notes_of: Callable[[Recommendations], Mapping[Id, Sequence[str]]] | None = None
 
     @classmethod
     def joined(
@@ -100,6 +119,45 @@ class Recommendations:
             for user, n in zip(users, counts, strict=True)
         ]
 
+    @cached_property
+    def notes(self) -> Mapping[Id, Sequence[str]]:
+        """Return user id → what was asked for and could not be done, in words: a pin that a rule forbids.
+
+        Users of whom there is nothing to say are absent.
+        """
+        return self.notes_of(self) if self.notes_of else {}
+
+    def explain(self, user_id: Id) -> tuple[Explanation, ...]:
+        """Return why each item is on the list of the user, in its order: a sentence, and what it is made of.
+
+        What the scorer's (or the single model's) score is made of is asked of it, past items and features with amounts;
+        where it cannot say it, or nothing speaks for the item, the sentence is that of `reasons`. Only the user's own
+        positive events are cited. What else put an item there is said, too: a pin, a boost, a worth.
+        Cost: that of the contributions of one person, and of `reasons` once. Raises `UnknownIdError`.
+        """
+        row = self.row_of(user_id)
+        if self.explain_of is not None:
+            return tuple(self.explain_of(self, row))
+        return explained(self, row, np.zeros(0, np.int32), [Told(reason) for reason in self.reasons_of(row)])
+
+    def reasons_of(self, row: int) -> list[Reason]:
+        """Return the reasons of the list at `row`, in its order."""
+        start, stop = int(self.lists.ptr[row]), int(self.lists.ptr[row + 1])
+        texts: list[Reason] = self.reasons["reason"].slice(start, stop - start).to_list()
+        return texts
+
+    def effects(self, user_id: Id) -> pl.DataFrame:
+        """Return one row for each term of `Select` that this list was chosen by: what it costs, and what it gains.
+
+        Columns: term, weight, goal (what the term is for, in words), goal_with, goal_without, relevance_with,
+        relevance_without: of the list as it is, and of the one chosen with the weight of the term given back to
+        relevance. Relevance is the mean over the list, 0 … 1; null where a figure has no meaning. Without rows where
+        the list was chosen by score.
+        """
+        row = self.row_of(user_id)
+        rows = self.effects_of(self, row) if self.effects_of else []
+        return pl.DataFrame(rows, EFFECTS, strict=False).with_columns(cs.float().fill_nan(None))
+
     def row_of(self, user_id: Id) -> int:
         """Return the position of `user_id` among the users asked for. Raises `UnknownIdError`."""
         found = np.flatnonzero(np.array([u == user_id for u in self.user_ids.to_list()], bool))
@@ -110,18 +168,20 @@ class Recommendations:
         return int(found[0])
 
     def trace(self, user_id: Id) -> pl.DataFrame:
-        """Return one row a candidate of the user: what proposed it, what removed it, its score and final rank.
+        """Return one row a candidate of the user: what proposed it, what removed it, its way to the list.
 
         Columns: item_id, title (where known), for each source its rank and score (null where it did not propose the
         item) and, of a source that says it of each proposal, its reason, because_of (the item of the user's history
-        that led to it), removed_by (null: kept), score (null where none was computed), rank (null where it is not on
-        the list). Ordered by rank, then the other kept ones by score, then the removed ones. Only pipelines have
-        candidates; the trace of a single model is its list.
+        that led to it), removed_by (null: kept), score (null where none was computed), "place after NAME" of the scorer
+        and each adjustment (1: the best of those kept; "turns" in place of a scorer that knows nothing of the user),
+        with adjustments "score after NAME" too, what each term of `Select` was worth, rank (the place on the list, null
+        where it is not there). What a pin alone brought has no source. Ordered by rank, then the other kept ones by
+        score, then the removed ones. Only pipelines have candidates; the trace of a single model is its list.
         """
         row = self.row_of(user_id)
         if self.candidates is None:
             return self.frame.filter(pl.Series(self.lists.row == row)).drop("user_id")
-        return _trace_frame(self, self.candidates, row)
+        return trace_frame(self, self.candidates, row)
 
     def __repr__(self) -> str:
         return f"Recommendations({self.lists.item_idx.size} items for {len(self)} users)\n{self.frame}"
@@ -151,62 +211,7 @@ class SimilarItems:
 
 
 def popular_reason(n_users: int) -> Reason:
-    """Return the sentence for an item that is shown because many like it."""
-    return f"popular: liked by {n_users} {'person' if n_users == 1 else 'people'}"
-
-
-def _trace_frame(shown: Recommendations, candidates: Candidates, row: int) -> pl.DataFrame:
-    memory, part = shown.memory, slice(int(candidates.ptr[row]), int(candidates.ptr[row + 1]))
-    item_idx = candidates.item_idx[part]
-    columns = [memory.items.ids_of(item_idx).rename("item_id")]
-    if memory.titles is not None:
-        columns.append(memory.titles.gather(item_idx).rename("title"))
-    for s, source in enumerate(candidates.sources):
-        rank = candidates.source_rank[part, s]
-        columns.append(_masked(f"{source}_rank", rank, rank > 0))
-        columns.append(_masked(f"{source}_score", candidates.source_score[part, s], rank > 0))
-        if candidates.source_reason is not None and (candidates.source_reason[:, s] >= 0).any():
-            said = [candidates.reason_of(at, s) for at in range(part.start, part.stop)]
-            columns.append(pl.Series(f"{source}_reason", said, dtype=pl.String))
-    anchor = candidates.anchor[part]
-    because = [memory.title_of(a) if a >= 0 else None for a in anchor.tolist()]
-    columns.append(pl.Series("because_of", because, dtype=pl.String))
-    removed = candidates.removed_by[part]
-    names = [candidates.rules[code - 1] if code else None for code in removed.tolist()]
-    columns.append(pl.Series("removed_by", names, dtype=pl.String))
-    columns.append(_masked("score", candidates.score[part], removed == 0))
-    columns += _steps(candidates, part)
-    columns.append(_final_rank(shown.lists, row, item_idx))
-    return pl.DataFrame(columns).sort(
-        "rank", "score", "item_id", descending=[False, True, False], nulls_last=True
-    )
-
-
-def _steps(candidates: Candidates, part: slice) -> list[pl.Series]:
-    """Return the score after each step, and what each term was worth for the items on the list."""
-    columns = []
-    if candidates.step_score is not None:
-        kept = candidates.removed_by[part] == 0
-        columns += [
-            _masked(f"score after {name}", candidates.step_score[part, at], kept)
-            for at, name in enumerate(candidates.steps)
-        ]
-    if candidates.term_value is not None:
-        values = candidates.term_value[part]
-        columns += [
-            _masked(name, values[:, at], ~np.isnan(values[:, at])) for at, name in enumerate(candidates.terms)
-        ]
-    if candidates.pinned is not None and candidates.pinned[part].any():
-        columns.append(pl.Series("pinned", candidates.pinned[part]))
-    return columns
-
-
-def _final_rank(lists: Lists, row: int, item_idx: NDArray[np.int32]) -> pl.Series:
-    part = slice(int(lists.ptr[row]), int(lists.ptr[row + 1]))
-    rank = dict(zip(lists.item_idx[part].tolist(), lists.rank[part].tolist(), strict=True))
-    return pl.Series("rank", [rank.get(i) for i in item_idx.tolist()], dtype=pl.Int32)
-
-
-def _masked(name: str, values: NDArray[np.generic], keep: NDArray[np.bool_]) -> pl.Series:
-    series = pl.Series(name, values)
-    return series.to_frame().select(pl.when(pl.Series(keep)).then(pl.col(name)).alias(name))[name]
+    """Return the sentence for an item that is shown because many like it; of fewer than five people no number."""
+    if n_users < FEWEST_NAMED:
+        return f"popular: liked by fewer than {FEWEST_NAMED} people"
+    return f"popular: liked by {n_users} people"

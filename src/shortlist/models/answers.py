@@ -13,6 +13,7 @@ from shortlist.data.recommendations import PLAIN_REASON, Recommendations
 from shortlist.data.vocabulary import id_series
 from shortlist.errors import ParameterError, UnknownIdError
 from shortlist.models.common_order import best_permitted
+from shortlist.models.explained_lists import explained_list
 from shortlist.models.past_items import again_reasons, past_items
 from shortlist.parameters import one_of
 from shortlist.stages import OF_A_REQUEST, Lists
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from shortlist.data.memory import Memory
     from shortlist.data.vocabulary import Id, Ids
+    from shortlist.models.explained_lists import Contribute
     from shortlist.stages import Request
 
 
@@ -86,13 +88,15 @@ def answer(
     *,
     only_past: bool = False,
     reason: str = PLAIN_REASON,
+    contribute: Contribute | None = None,
 ) -> Recommendations:
     """Return `lists` (empty for unknown users) as recommendations, the unknown treated as `on_unknown` says.
 
     Where that is "raise", all users are known: the caller has seen to it before the work.
 
     `popular` makes the lists of the fallback; `popular_lists` unless given. `only_past` says that the lists hold what
-    users chose before, for reasons and shortfalls; `reason` is why any other item is on a list.
+    users chose before, for reasons and shortfalls; `reason` is why any other item is on a list. `contribute` says what
+    the scores are made of, for `explain`.
     """
     one_of("on_unknown", on_unknown, OnUnknown)
     unknown = np.flatnonzero(~known)
@@ -106,7 +110,16 @@ def answer(
     n_past = _n_past(request, known) if only_past else None
     why_short = shortfalls(user_ids, request, lists, skipped, n_past)
     reason_of = partial(again_reasons, request) if only_past else None
-    return Recommendations(user_ids, lists, memory, why_short, fallback, reason_of=reason_of, reason=reason)
+    return Recommendations(
+        user_ids,
+        lists,
+        memory,
+        why_short,
+        fallback,
+        reason_of=reason_of,
+        reason=reason,
+        explain_of=None if contribute is None else partial(explained_list, contribute, request),
+    )
 
 
 def popular_lists(memory: Memory, request: Request) -> Lists:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shortlist.errors import ArtifactError
 from shortlist.models.stage import Stage
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from shortlist.artifacts import State
     from shortlist.data.dataset import Dataset
+    from shortlist.data.removal import Removal
     from shortlist.models.model import Model
 
 
@@ -35,13 +37,36 @@ def bound(stage: Any, dataset: Dataset, fitted: Mapping[int, Model], default: Mo
     return stage.bind(dataset, default if model is None and stage.asks_for_model else model, parts)
 
 
-def loaded(state: State, models: list[Model | None], class_of: Callable[[str], Any]) -> Any:
-    """Return the stage that `state` describes.
+def saved(
+    stages: Iterable[Any], *, histories: bool = True, removal: Removal | None = None
+) -> dict[str, State]:
+    """Return the states of stages by the name of their part. Raises `ArtifactError` for one that is no `Stage`.
 
-    `models` has the model of each stage in the order of `flat`; those that are used are taken off. Raises `LookupError`
-    where there are too few.
+    histories: False leaves everybody's events out; removal: leaves some people out.
     """
+    states = {}
+    for number, stage in enumerate(stages):
+        if not isinstance(stage, Stage):
+            raise ArtifactError(f"{stage!r} cannot be saved: only shortlist's own stages can")
+        states[f"stage.{number}"] = stage.to_state(histories=histories, removal=removal)
+    return states
+
+
+def loaded(
+    parts: Mapping[str, State], models: list[Model | None], class_of: Callable[[str], Any]
+) -> list[Any]:
+    """Return the stages that `saved` described; `models` has the model of each in the order of `flat`.
+
+    Raises `LookupError` where there are too few models.
+    """
+    left = list(models)
+    n_stages = sum(name.startswith("stage.") for name in parts)
+    return [_loaded(parts[f"stage.{number}"], left, class_of) for number in range(n_stages)]
+
+
+def _loaded(state: State, models: list[Model | None], class_of: Callable[[str], Any]) -> Any:
+    """Return the stage that `state` describes; the models that it and its parts use are taken off `models`."""
     model = models.pop(0)
     n_parts = sum(name.startswith("part.") for name in state.parts)
-    parts = [loaded(state.parts[f"part.{number}"], models, class_of) for number in range(n_parts)]
+    parts = [_loaded(state.parts[f"part.{number}"], models, class_of) for number in range(n_parts)]
     return class_of(state.type).from_state(state, model, parts)

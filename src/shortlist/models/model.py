@@ -20,6 +20,7 @@ from shortlist import artifacts
 from shortlist.artifacts import State
 from shortlist.data.memory import Limits, Memory
 from shortlist.data.recommendations import PLAIN_REASON, Recommendations, SimilarItems
+from shortlist.data.removal import Removal
 from shortlist.errors import (
     ArtifactError,
     DataError,
@@ -65,6 +66,9 @@ class Model(ABC):
     only_past: ClassVar[bool] = False
     # Whether the vector of a user is made from the history of the request, so that it is another one at another moment.
     vectors_by_history: ClassVar[bool] = False
+    # What of `FITTED` has a row a user, and what is lists of each user: where these begin, and what stands on them.
+    BY_USER: ClassVar[tuple[str, ...]] = ()
+    USER_LISTS: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
     memory_: Memory
     known_users_: NDArray[np.bool_]
@@ -97,6 +101,21 @@ class Model(ABC):
     def folds_in(self) -> tuple[Said, ...]:
         """Return by what the fitted model's `fold_in_users` places people: any of it is enough; empty: it cannot."""
         return ("events",) if isinstance(self, FoldsPeopleIn) else ()
+
+    @property
+    def knows_by_history(self) -> bool:
+        """Return whether what it knows of a user are their events, so that without histories it knows nobody."""
+        return False
+
+    def _without_users(self, removal: Removal, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return the `fitted` values by name without what is the removed users' own."""
+        return removal.cut(fitted, ("known_users_", *self.BY_USER), self.USER_LISTS)
+
+    def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return the `fitted` values by name without anybody's events; raise `ParameterError` where it is nothing else."""
+        if not self.knows_by_history:
+            return fitted
+        return fitted | {"known_users_": np.zeros_like(self.known_users_)}
 
     # What a subclass writes.
 
@@ -223,6 +242,7 @@ class Model(ABC):
         self._require_fitted()
         user_idx = self.memory_.users.require(users, "user")
         item_idx = self.memory_.items.require(items, "item")
+        self._require_histories(user_idx)
         if user_idx.size != item_idx.size:
             raise ParameterError(f"score takes pairs: got {user_idx.size} users and {item_idx.size} items")
         self._require_known(self.known_users_, user_idx, self.memory_.users.ids, "user")
@@ -325,10 +345,18 @@ class Model(ABC):
             request = self.memory_.request(nobody, k, limits, users.history, context)
             lists = self.rank_folded(users, request)
             return answer(
-                self.memory_, users.user_ids, request, lists, users.known, on_unknown, reason=self._reason()
+                self.memory_,
+                users.user_ids,
+                replace(request, people={self.space: users}),
+                lists,
+                users.known,
+                on_unknown,
+                reason=self._reason(),
+                contribute=self.contributions,
             )
         user_ids = as_ids(users)
         request = self.memory_.request(self.memory_.users.index_of(user_ids), k, limits, context=context)
+        self._require_histories(request.user_idx)
         known = self.knows(request.user_idx)
         if on_unknown == "raise":
             require_users(self.memory_, user_ids, request.user_idx, known)
@@ -342,6 +370,7 @@ class Model(ABC):
             on_unknown,
             only_past=self.only_past,
             reason=self._reason(),
+            contribute=self.contributions,
         )
 
     @final
@@ -419,25 +448,55 @@ class Model(ABC):
         return type(self)(**self.params())
 
     @final
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, histories: bool = True) -> Path:
         """Save the fitted model as an artifact (a folder) and return its path; `shortlist.load` reads it.
 
-        The artifact holds the training histories, which `exclude_seen` needs. Raises `ArtifactError`.
+        The artifact holds the training histories, which `exclude_seen` needs; with histories=False it holds nobody's
+        events, and users of the data are known by their vectors alone (docs/concepts/privacy.md). Raises
+        `ArtifactError`, and with histories=False `ParameterError` for a model that is nothing but histories.
         """
         self._require_fitted()
-        return artifacts.write(path, self.to_state(), artifact_info(self.memory_, self.seed_))
+        memory = self.memory_ if histories else self.memory_.without_histories()
+        return artifacts.write(path, self.to_state(histories=histories), artifact_info(memory, self.seed_))
 
     @final
-    def to_state(self, *, with_memory: bool = True) -> State:
+    def without_users(self, users: Id | Iterable[Id]) -> Self:
+        """Return a fitted model without `users` (ids); this one stays as it is.
+
+        Their ids, events and vectors are gone, and everybody else's lists are what they were, unless they come from the
+        events of other people (`UserNeighbors`). What the model learned of items from the removed people stays until
+        the next fit; counts of people are those of who is left. The next fit of a pipeline fits it anew.
+        Raises `UnknownIdError`, `ParameterError` where nobody would be left, `ArtifactError` where a parameter is a
+        function. Cost: a copy of what has a row a user.
+        """
+        self._require_fitted()
+        state = self.to_state(removal=Removal.of(self.memory_, users))
+        classes = {type(model).__name__: type(model) for model in self.with_models_within()}
+        return type(self).from_state(state, class_of=classes.__getitem__)
+
+    @final
+    def with_models_within(self) -> list[Model]:
+        """Return this fitted model and those that it is made of, however deep."""
+        return [self, *(deep for model in self.models_.values() for deep in model.with_models_within())]
+
+    @final
+    def to_state(
+        self, *, with_memory: bool = True, histories: bool = True, removal: Removal | None = None
+    ) -> State:
         """Return the arrays and values that `from_state` needs; a pipeline keeps one memory for all its models.
 
-        Raises `ArtifactError` where a parameter is a function.
+        histories: False leaves everybody's events out; removal: leaves some people out.
+        Raises `ArtifactError` where a parameter is a function, what `save` raises without histories.
         """
         self._require_fitted()
         fitted = {
             name: getattr(self, name)
             for name in (*self.FITTED, "known_users_", "known_items_", "listed_items_")
         }
+        if removal is not None:
+            fitted = self._without_users(removal, fitted)
+        if not histories:
+            fitted = self._without_histories(fitted)
         arrays = {name: value for name, value in fitted.items() if isinstance(value, np.ndarray)}
         plain = {name: value for name, value in fitted.items() if name not in arrays}
         params = {name: value for name, value in self.params().items() if value is not self.models}
@@ -448,9 +507,13 @@ class Model(ABC):
                     "values in its place, or keep the model in this process"
                 )
         values = {"params": params, "fitted": plain, "seed": self.seed_, "models": list(self.models_)}
-        parts = {f"model.{name}": model.to_state(with_memory=False) for name, model in self.models_.items()}
+        parts = {
+            f"model.{name}": model.to_state(with_memory=False, histories=histories, removal=removal)
+            for name, model in self.models_.items()
+        }
         if with_memory:
-            parts["memory"] = self.memory_.to_state()
+            memory = self.memory_ if removal is None else removal.memory
+            parts["memory"] = (memory if histories else memory.without_histories()).to_state()
         return State(type(self).__name__, values, arrays, parts)
 
     @final
@@ -511,6 +574,14 @@ class Model(ABC):
                 raise NonFiniteError(
                     f"{type(self).__name__}.{name} became NaN or infinite; raise reg or lower the rate"
                 )
+
+    @final
+    def _require_histories(self, user_idx: NDArray[np.int32]) -> None:
+        if self.knows_by_history and not self.memory_.has_histories and (user_idx >= 0).any():
+            raise ParameterError(
+                f"this artifact was saved without histories, and {type(self).__name__} knows its users by nothing else: "
+                "hand their events in, with fold_in_users, or recommend_for of a pipeline"
+            )
 
     @final
     def _require_known(self, known: NDArray[np.bool_], index: NDArray[np.int32], ids: Ids, what: str) -> None:

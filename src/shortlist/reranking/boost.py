@@ -42,6 +42,11 @@ class Boost(Stage):
         if not self.amounts:
             raise ParameterError("Boost(amounts=…) names no label")
 
+    @property
+    def label(self) -> str:
+        """Return what people are told of the boost: its name, or what it goes by."""
+        return f"by its {self.on}" if self.name == type(self).__name__ else self.name
+
     def _prepare(self, dataset: Dataset) -> None:
         labels = RowLabels.of(dataset, "item", self.on, f"{self.name}(on={self.on!r})")
         unknown = [label for label in self.amounts if label not in labels.labels]

@@ -42,8 +42,9 @@ class Select(Stage):
 
     - caps: column → how many items of one label (maker, series) a list may hold; an item of several labels counts for
       each. An item without a label is not capped
-    - pins: (item id, place from 1): the item stands at that place if it is a candidate and no rule forbids it:
-      forbidden goes before pinned. A pin goes before a cap, and counts in it. Places beyond the list are not used
+    - pins: (item id, place from 1): the item stands at that place if no rule forbids it and the scorer can score it,
+      whether or not a source proposed it: forbidden goes before pinned, and `Recommendations.notes` says so. A pin goes
+      before a cap, and counts in it. Places beyond the list are not used
     - pool: how many of the best candidates are looked at
 
     Raises `ParameterError` for weights of a sum above 1, two terms of a kind, and two pins of one item or place.
@@ -83,6 +84,12 @@ class Select(Stage):
         self.pins = [(item, whole(f"the place of pin {item!r}", place, least=1)) for item, place in pins]
         _require_distinct_pins(self.pins)
         self.pool = whole("pool", pool, least=1)
+
+    @property
+    def capped(self) -> str | None:
+        """Return what the caps allow, in words; None without caps."""
+        said = ", ".join(f"at most {most} of one {column}" for column, most in self.caps.items())
+        return said or None
 
     def _prepare(self, dataset: Dataset) -> None:
         labels = [RowLabels.of(dataset, "item", column, f"{self.name}(caps=…)") for column in self.caps]

@@ -10,7 +10,7 @@ import numpy as np
 from shortlist import metrics
 from shortlist.data.memory import Limits
 from shortlist.experiments.sweep.watched import Silent, Source, Stopwatch, WatchedScorer
-from shortlist.pipeline import best_of
+from shortlist.reranking.chain import best_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

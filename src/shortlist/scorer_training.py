@@ -33,7 +33,8 @@ def taught(pipeline: Pipeline, scorer: Any, dataset: Dataset, rng: np.random.Gen
     them, and what people took in the second part is labelled among it. So no event that makes a label stands in the
     data, the features or the popularity behind its candidates. Nothing that was given is changed.
     """
-    parts = cut(dataset, getattr(scorer, "window_days", None))
+    window = getattr(scorer, "window_days", None)
+    parts = cut(dataset, window)
     early = pipeline.unfitted(scorer=Unscored(), rerank=()).fit(parts.train, rng=rng)
     fitted = {
         id(stage.model): stage.model.clone().fit(parts.train, rng=rng)
@@ -42,7 +43,8 @@ def taught(pipeline: Pipeline, scorer: Any, dataset: Dataset, rng: np.random.Gen
     }
     before = bound(pipeline.scorer, parts.train, fitted)
     top = getattr(scorer, "wants_top_rating", False)
-    return scorer.learned_from(examples(early, parts, rng, top_rating=top), before, rng)
+    found = examples(early, parts, rng, top_rating=top, absent_too=window is not None)
+    return scorer.learned_from(found, before, rng)
 
 
 def cut(dataset: Dataset, window_days: float | None = None) -> Split:
@@ -67,46 +69,62 @@ def examples(
     *,
     exclude_seen: bool = True,
     top_rating: bool = False,
+    absent_too: bool = False,
     most_users: int = LEARN_FROM_USERS,
 ) -> CandidateExamples:
     """Return the candidates of `pipeline`, fitted on the first part, labelled by the positive events of the second.
 
-    With `top_rating` only an event of the highest value of the scale counts.
+    They are those of people with events in both parts, whether they took any or not; with `absent_too` also of those
+    who did not come back. Where there are more than `most_users` with a positive event, or without, so many are drawn
+    of either, and stand for the others by their weight. With `top_rating` only an event of the highest value of the
+    scale counts.
 
     Raises `DataError` where nobody took any of them.
     """
     log = parts.test.interactions
     positive = log.value >= log.feedback.scale[1] if top_rating and log.feedback.scale else log.positive
-    n_items = max(log.n_items, 1)
+    n_items, n_users = max(log.n_items, 1), log.n_users
     taken = distinct(log.user_idx[positive].astype(np.int64) * n_items + log.item_idx[positive])
-    people = np.unique(taken // n_items)
-    people = np.sort(rng.permutation(people)[:most_users]).astype(np.int32)
-    request = pipeline.memory_.request(people.astype(np.int32), 1, Limits(exclude_seen=exclude_seen))
+    asked = np.diff(pipeline.memory_.history.ptr) > 0
+    if not absent_too:
+        asked &= np.bincount(log.user_idx, minlength=n_users) > 0
+    has_one = np.bincount(taken // n_items, minlength=n_users) > 0
+    weight = np.zeros(n_users)
+    for people in (np.flatnonzero(asked & has_one), np.flatnonzero(asked & ~has_one)):
+        drawn = rng.permutation(people)[:most_users]
+        weight[drawn] = people.size / max(drawn.size, 1)
+    chosen = np.flatnonzero(weight).astype(np.int32)
+    request = pipeline.memory_.request(chosen, 1, Limits(exclude_seen=exclude_seen))
     candidates = pipeline.candidates(request)
     pair = request.user_idx[candidates.row].astype(np.int64) * n_items + candidates.item_idx
-    return labelled(request, candidates, np.isin(pair, taken))
+    return labelled(request, candidates, np.isin(pair, taken), weight[chosen])
 
 
-def labelled(request: Request, candidates: Candidates, positive: NDArray[np.bool_]) -> CandidateExamples:
-    """Return the kept candidates of the people who took one of them, with `positive` bool[m]; the others are counted.
+def labelled(
+    request: Request,
+    candidates: Candidates,
+    positive: NDArray[np.bool_],
+    weight: NDArray[np.float64] | None = None,
+) -> CandidateExamples:
+    """Return the kept candidates with `positive` bool[m]; people weigh `weight` float64[n], or alike.
 
-    Raises `DataError` where there is nobody left to learn from.
+    People without candidates are left out: they are told nothing that could be right or wrong.
+    Raises `DataError` where nobody took any of theirs.
     """
     kept = candidates.kept
-    has_one = np.bincount(candidates.row[kept & positive], minlength=len(candidates)) > 0
-    rows = np.flatnonzero(has_one)
-    if not rows.size:
+    if not np.any(kept & positive):
         raise DataError(
             f"none of {len(request)} people took any of the candidates they were proposed before the cut: the scorer "
             "has nothing to learn from; retrieve more, or cut the training part elsewhere"
         )
-    of = kept & has_one[candidates.row]
-    length = np.bincount(candidates.row[of], minlength=len(candidates))[rows]
+    length = np.bincount(candidates.row[kept], minlength=len(candidates))
+    rows = np.flatnonzero(length)
     aligned = ("item_idx", "source_rank", "source_score", "anchor", "score", "removed_by")
-    arrays: dict[str, Any] = {name: getattr(candidates, name)[of] for name in aligned}
+    arrays: dict[str, Any] = {name: getattr(candidates, name)[kept] for name in aligned}
     # What sources say to people of single proposals is nothing to learn from.
-    chosen = replace(candidates, ptr=offsets(length), source_reason=None, reasons=(), **arrays)
-    return CandidateExamples(request.rows(rows), chosen, positive[of], len(request) - rows.size)
+    chosen = replace(candidates, ptr=offsets(length[rows]), source_reason=None, reasons=(), **arrays)
+    weight = np.ones(len(request)) if weight is None else weight
+    return CandidateExamples(request.rows(rows), chosen, positive[kept], weight[rows])
 
 
 class Unscored:

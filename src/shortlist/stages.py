@@ -448,14 +448,31 @@ class CandidateExamples:
 
     - request: the people, each a group, with their histories up to the cut
     - candidates: proposed by sources that were fitted on what was before the cut; none is removed, none is scored
-    - positive bool[m]: whether the person has a positive event with the candidate after the cut; at least one of each
-    - n_dropped: people who took none of their candidates, and are left out
+    - positive bool[m]: whether the person has a positive event with the candidate after the cut; somebody has one
+    - weight float64[n]: how many people each stands for, where not everybody is among them
     """
 
     request: Request
     candidates: Candidates
     positive: NDArray[np.bool_]
-    n_dropped: int
+    weight: NDArray[np.float64]
+
+    @cached_property
+    def took(self) -> NDArray[np.bool_]:
+        """Return bool[n]: who took one of their candidates; the others have nothing that tells them apart."""
+        taken: NDArray[np.bool_] = (
+            np.bincount(self.candidates.row[self.positive], minlength=len(self.weight)) > 0
+        )
+        return taken
+
+    def of(self, people: NDArray[np.bool_]) -> CandidateExamples:
+        """Return the examples of the people for whom `people` bool[n] holds."""
+        rows, mine = np.flatnonzero(people), people[self.candidates.row]
+        ptr = offsets(np.diff(self.candidates.ptr)[rows])
+        aligned = ("item_idx", "source_rank", "source_score", "anchor", "score", "removed_by")
+        arrays: dict[str, Any] = {name: getattr(self.candidates, name)[mine] for name in aligned}
+        candidates = replace(self.candidates, ptr=ptr, **arrays)
+        return CandidateExamples(self.request.rows(rows), candidates, self.positive[mine], self.weight[rows])
 
 
 @runtime_checkable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,49 +14,71 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shortlist.scoring.user_facts import UserFacts
     from shortlist.stages import Candidates, Request
-
-    Floats = NDArray[np.float32]
 
 # Entries of the table of people's label shares that is in memory at a time.
 _BLOCK_ENTRIES = 1 << 22
 
 
+class Column(NamedTuple):
+    """A feature of candidates: its name, the name of what it is about that a person can read, float64[m]."""
+
+    name: str
+    about: str
+    values: NDArray[np.floating]
+
+
+class CandidateRows(NamedTuple):
+    """A row for each candidate: values float32[m, F], NaN where nothing is known; F names, and what each is about."""
+
+    values: NDArray[np.float32]
+    names: list[str]
+    about: list[str]
+
+
 def candidate_features(
-    request: Request, candidates: Candidates, facts: ItemFacts, scores: NDArray[np.float32] | None = None
-) -> tuple[Floats, list[str]]:
-    """Return float32[m, F] and the F names: a row for each candidate, NaN where nothing is known.
+    request: Request,
+    candidates: Candidates,
+    facts: ItemFacts,
+    people: UserFacts,
+    scores: NDArray[np.float32] | None = None,
+    scored_by: str = "",
+) -> CandidateRows:
+    """Return what is known of every candidate, as numbers.
 
     - of each source: the rank it gave ("rank Nearest") and its score, standardised over the source's proposals to that
       person ("score Nearest"): a model that is fitted anew has scores on another scale, and the same order of magnitude
       of ranks. "sources": how many proposed the item
     - of the item: "people" (log of 1 + users who like it), "recent people", days since its first and last event, its
       numbers, days since its moments
-    - of the person: "history" (log of 1 + events), "liked share", days since their last event
-    - of both: "affinity COLUMN", how much of what the person likes has the labels of the item (Σ_g p(g|u) p(g|i))
-    - "score": those of a model, standardised over the candidates of the person, where given
+    - of the person: "history" (log of 1 + events), "liked share", days since their last event; "your COLUMN", their
+      numbers
+    - of both: "affinity COLUMN", how much of what the person likes has the labels of the item (Σ_g p(g|u) p(g|i));
+      "lift COLUMN", how much more willingly people of the person's labels like the item than everybody does
+    - "score": those of the model `scored_by`, standardised over the candidates of the person, where given
     """
-    columns: list[NDArray[np.floating]] = []
-    names: list[str] = []
-    for s, source in enumerate(candidates.sources):
-        rank = candidates.source_rank[:, s]
-        columns += [
-            np.where(rank > 0, rank, np.nan),
-            standardised(candidates, candidates.source_score[:, s], rank > 0),
-        ]
-        names += [f"rank {source}", f"score {source}"]
-    columns.append((candidates.source_rank > 0).sum(axis=1))
-    names.append("sources")
-    for name, column in (*_of_items(request, candidates, facts), *_of_people(request, candidates)):
-        names.append(name)
-        columns.append(column)
-    affinity = _affinity(request, candidates, facts)
-    columns += list(affinity.T)
-    names += [f"affinity {column}" for column in facts.label_columns]
+    columns = [
+        *_of_sources(candidates),
+        *_of_items(request, candidates, facts),
+        *_of_people(request, candidates),
+        *(
+            Column(f"your {name}", f"your {name}", values)
+            for name, values in people.numbers_of(request, candidates)
+        ),
+        *_of_both(request, candidates, facts),
+        *(
+            Column(f"lift {name}", f"what people of your {name} like", values)
+            for name, values in people.lifts(request, candidates)
+        ),
+    ]
     if scores is not None:
-        columns.append(standardised(candidates, scores, np.ones(scores.size, bool)))
-        names.append("score")
-    return np.stack([np.asarray(column, np.float32) for column in columns], axis=1), names
+        everyone = np.ones(scores.size, bool)
+        columns.append(
+            Column("score", f"its score by {scored_by}", standardised(candidates, scores, everyone))
+        )
+    values = np.stack([np.asarray(column.values, np.float32) for column in columns], axis=1)
+    return CandidateRows(values, [column.name for column in columns], [column.about for column in columns])
 
 
 def standardised(
@@ -76,25 +98,38 @@ def standardised(
     return out
 
 
-def _of_items(
-    request: Request, candidates: Candidates, facts: ItemFacts
-) -> list[tuple[str, NDArray[np.floating]]]:
-    item = candidates.item_idx
-    found: list[tuple[str, NDArray[np.floating]]] = [
-        ("people", np.log1p(facts.n_positive[item])),
-        ("recent people", np.log1p(facts.n_recent[item])),
-        ("days since first", _days_before(request.now, facts.first[item])),
-        ("days since last", _days_before(request.now, facts.last[item])),
-    ]
-    found += [(name, facts.numbers[item, at]) for at, name in enumerate(facts.number_columns)]
-    found += [
-        (f"days since {name}", _days_before(request.now, facts.moments[item, at]))
-        for at, name in enumerate(facts.moment_columns)
-    ]
-    return found
+def _of_sources(candidates: Candidates) -> list[Column]:
+    found: list[Column] = []
+    for s, source in enumerate(candidates.sources):
+        rank, about = candidates.source_rank[:, s], f"its place in {source}"
+        score = standardised(candidates, candidates.source_score[:, s], rank > 0)
+        found += [
+            Column(f"rank {source}", about, np.where(rank > 0, rank, np.nan)),
+            Column(f"score {source}", about, score),
+        ]
+    n_sources = (candidates.source_rank > 0).sum(axis=1).astype(np.float64)
+    return [*found, Column("sources", "how many sources propose it", n_sources)]
 
 
-def _of_people(request: Request, candidates: Candidates) -> list[tuple[str, NDArray[np.floating]]]:
+def _of_items(request: Request, candidates: Candidates, facts: ItemFacts) -> list[Column]:
+    item, popular, age = candidates.item_idx, "its popularity", "its age"
+    return [
+        Column("people", popular, np.log1p(facts.n_positive[item])),
+        Column("recent people", popular, np.log1p(facts.n_recent[item])),
+        Column("days since first", age, _days_before(request.now, facts.first[item])),
+        Column("days since last", popular, _days_before(request.now, facts.last[item])),
+        *(
+            Column(name, f"its {name}", facts.numbers[item, at])
+            for at, name in enumerate(facts.number_columns)
+        ),
+        *(
+            Column(f"days since {name}", age, _days_before(request.now, facts.moments[item, at]))
+            for at, name in enumerate(facts.moment_columns)
+        ),
+    ]
+
+
+def _of_people(request: Request, candidates: Candidates) -> list[Column]:
     history, n = request.history, len(request)
     events = np.bincount(history.row, minlength=n)
     liked = np.bincount(history.row, history.positive, n) / np.maximum(events, 1)
@@ -106,7 +141,15 @@ def _of_people(request: Request, candidates: Candidates) -> list[tuple[str, NDAr
         ("liked share", np.where(events > 0, liked, np.nan)),
         ("days since their last event", _days_before(request.now, last)),
     )
-    return [(name, column[candidates.row]) for name, column in columns]
+    return [Column(name, "how active you are", values[candidates.row]) for name, values in columns]
+
+
+def _of_both(request: Request, candidates: Candidates, facts: ItemFacts) -> list[Column]:
+    affinity = _affinity(request, candidates, facts)
+    return [
+        Column(f"affinity {name}", f"your taste in {name}", affinity[:, at])
+        for at, name in enumerate(facts.label_columns)
+    ]
 
 
 def _days_before(now: int | None, moment: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from shortlist.artifacts import State
 from shortlist.data.feature_arrays import NEVER, numbers, times
+from shortlist.data.first_events import day_of
 from shortlist.data.row_labels import RowLabels
 from shortlist.stages import offsets
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
+    from shortlist.data.removal import Removal
 
 DAY = 86_400_000_000  # µs
 RECENT_DAYS = 30.0
@@ -54,8 +56,8 @@ class ItemFacts:
     def of(cls, dataset: Dataset, asked_by: str) -> Self:
         """Return the facts of the items of `dataset`, from its events and from its item features."""
         table, n_items = dataset.item_features, len(dataset.items)
-        number_columns, moment_columns = _columns(table, "numeric"), _columns(table, "time")
-        label_columns = [*_columns(table, "categorical"), *_columns(table, "tags")]
+        number_columns, moment_columns = columns_of(table, "numeric"), columns_of(table, "time")
+        label_columns = [*columns_of(table, "categorical"), *columns_of(table, "tags")]
         labels = [RowLabels.of(dataset, "item", column, asked_by) for column in label_columns]
         start = offsets(np.array([len(some.labels) for some in labels], np.int64))
         ptr, label = _side_by_side(labels, start, n_items)
@@ -76,6 +78,17 @@ class ItemFacts:
             label_columns,
         )
 
+    def without_users(self, removal: Removal) -> Self:
+        """Return the facts with first and last events of those who stay; counts are as they were learned with."""
+        if not removal.memory.has_histories:
+            return self
+        first, last = _span(removal.dataset)
+        return replace(self, first=first, last=last)
+
+    def without_histories(self) -> Self:
+        """Return the facts with the days of first and last events in place of their times."""
+        return replace(self, first=day_of(self.first), last=day_of(self.last))
+
     def to_state(self) -> State:
         """Return the arrays and the names."""
         found = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -91,7 +104,8 @@ class ItemFacts:
         return cls(**found)
 
 
-def _columns(table: FeatureTable | None, kind: str) -> list[str]:
+def columns_of(table: FeatureTable | None, kind: str) -> list[str]:
+    """Return the names of the columns of one kind, none where there is no table."""
     return [] if table is None else [name for name, its in table.kinds.items() if its == kind]
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from shortlist.contributions import Contributions
 from shortlist.errors import DataError, MissingExtraError, NotFittedError
 from shortlist.models.scores_by_request import scores_by_request
 from shortlist.models.stage import Stage
 from shortlist.parameters import number, whole
-from shortlist.scoring.candidate_features import candidate_features, names_differ
+from shortlist.scoring.candidate_features import CandidateRows, candidate_features, names_differ
+from shortlist.scoring.grown_trees import GrownTrees
 from shortlist.scoring.item_facts import ItemFacts
+from shortlist.scoring.user_facts import UserFacts
 from shortlist.threads import num_threads
 
 if TYPE_CHECKING:
@@ -25,31 +27,36 @@ if TYPE_CHECKING:
     from shortlist.models.model import Model
     from shortlist.stages import CandidateExamples, Candidates, Request
 
-# People whose candidates tell when to stop, out of all with examples.
+# People whose candidates tell when to stop, out of all with examples; and how many of these it needs.
 _VALIDATION_SHARE = 0.2
-_FEWEST_PEOPLE = 10
+FEWEST_PEOPLE = 10
 
 
 class LambdaMARTScorer(Stage):
     """Scores candidates by trees that were taught which of a person's candidates come first (LambdaMART).
 
     It learns from candidates such as it will score: sources fitted on what was before a cut propose, and what people
-    took after it is 1, the rest 0, a group a person. Its features are those of `candidate_features`. Its score orders
-    the candidates of one person and is no probability.
+    took after it is 1, the rest 0, a group a person; those who took none of theirs teach no order and are left out. Its
+    features are those of `candidate_features`. Its score orders the candidates of one person and is no probability.
 
     - model: its score of each candidate is one more feature, and may be left out
     - n_trees: the most trees; after `patience` without a better NDCG@10 of people held back, no more are added
     - learning_rate above 0; n_leaves: of a tree; min_rows: candidates in a leaf
 
-    Needs LightGBM, the extra `ranker`. Burges 2010, From RankNet to LambdaRank to LambdaMART, with LightGBM's gradients
-    (truncated at 30, normalised by person). The same seed gives the same trees on any number of threads.
+    To learn it needs LightGBM, the extra `ranker`; the trees are kept as arrays, so that a fitted pipeline is saved,
+    loaded, asked and explained without it, bit for bit. Burges 2010, From RankNet to LambdaRank to LambdaMART, with
+    LightGBM's gradients (truncated at 30, normalised by person). The same seed gives the same trees on any number of
+    threads.
     """
 
-    FITTED: ClassVar[tuple[str, ...]] = ("trees_", "names_")
-    STATES: ClassVar[Mapping[str, Any]] = MappingProxyType({"facts_": ItemFacts})
+    FITTED: ClassVar[tuple[str, ...]] = ("names_",)
+    STATES: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {"facts_": ItemFacts, "people_": UserFacts, "trees_": GrownTrees}
+    )
 
     facts_: ItemFacts
-    trees_: str
+    people_: UserFacts
+    trees_: GrownTrees
     names_: Sequence[str]
 
     def __init__(
@@ -73,7 +80,8 @@ class LambdaMARTScorer(Stage):
     def _prepare(self, dataset: Dataset) -> None:
         require_lightgbm(self.name)
         self.facts_ = ItemFacts.of(dataset, self.name)
-        self.trees_, self.names_ = "", []
+        self.people_ = UserFacts.of(dataset, self.name)
+        self.trees_, self.names_ = GrownTrees.none(), []
 
     def knows(self, request: Request) -> NDArray[np.bool_]:
         """Return bool[n]: everybody of whom there is an event or a model's word."""
@@ -84,43 +92,73 @@ class LambdaMARTScorer(Stage):
         """Return bool[m], true: trees have something to say about any candidate."""
         return np.ones(candidates.item_idx.size, bool)
 
-    def features(self, request: Request, candidates: Candidates) -> tuple[NDArray[np.float32], list[str]]:
-        """Return float32[m, F] and the names of the features of candidates."""
-        scores = None
-        if self.model is not None:
-            scores = scores_by_request(self.model, request, candidates.row, candidates.item_idx)
-        return candidate_features(request, candidates, self.facts_, scores)
+    def features(self, request: Request, candidates: Candidates) -> CandidateRows:
+        """Return a row of numbers for each candidate, NaN where nothing is known, and the names of its columns."""
+        scores, model = None, self.model
+        if model is not None:
+            scores = scores_by_request(model, request, candidates.row, candidates.item_idx)
+        of = self.facts_, self.people_
+        return candidate_features(request, candidates, *of, scores, type(model).__name__)
 
     def score(self, request: Request, candidates: Candidates) -> NDArray[np.float32]:
         """Return float32[m]; 0 for candidates that are removed already.
 
         Raises `NotFittedError` before it has learned.
         """
-        if not self.trees_:
-            raise NotFittedError(f"{self.name} has not learned from candidates yet: fit the pipeline")
+        self._require_trees()
         out = np.zeros(candidates.item_idx.size, np.float32)
         kept = np.flatnonzero(candidates.kept)
         if kept.size:
-            rows, names = self.features(request, candidates)
-            self._require_names(names)
-            out[kept] = self._booster.predict(rows[kept], num_threads=num_threads())
+            out[kept] = self.trees_.scores(self._rows(request, candidates).values[kept])
         return out
+
+    def contributions(
+        self, request: Request, candidates: Candidates, at: NDArray[np.int64]
+    ) -> Contributions | None:
+        """Return what the scores of the candidates at the positions `at` are made of: Shapley values of the features.
+
+        Features about one thing ("its popularity") are one player, so that what they know together is theirs and is
+        not divided by how they overlap. The base is the mean score of the candidates that it learned from.
+        """
+        self._require_trees()
+        rows = self._rows(request, candidates)
+        about, player = np.unique(rows.about, return_inverse=True)
+        shares = self.trees_.shares(rows.values[at], player.astype(np.int32), about.size)
+        base = np.full(at.size, self.trees_.base)
+        return Contributions(candidates.item_idx[at], features=about.tolist(), of_features=shares, base=base)
+
+    def _rows(self, request: Request, candidates: Candidates) -> CandidateRows:
+        rows = self.features(request, candidates)
+        differs = names_differ(rows.names, self.names_)
+        if differs is not None:
+            raise NotFittedError(
+                f"{self.name} learned from other features ({differs!r} is in one of the two alone): "
+                "fit the pipeline again"
+            )
+        return rows
+
+    def _require_trees(self) -> None:
+        if not len(self.trees_):
+            raise NotFittedError(f"{self.name} has not learned from candidates yet: fit the pipeline")
 
     def learned_from(self, examples: CandidateExamples, before: Self, rng: np.random.Generator) -> Self:
         """Return this scorer with trees grown on `examples`; `before` is it, bound to what was before the cut."""
-        rows, names = before.features(examples.request, examples.candidates)
-        if len(examples.request) < _FEWEST_PEOPLE:
+        examples = examples.of(examples.took)
+        if len(examples.request) < FEWEST_PEOPLE:
             raise DataError(
-                f"{self.name} has candidates of {len(examples.request)} people to learn from and needs "
-                f"{_FEWEST_PEOPLE}: retrieve more, cut elsewhere, or use a ModelScorer"
+                f"{self.name} has candidates of {len(examples.request)} people who took one to learn from and needs "
+                f"{FEWEST_PEOPLE}: retrieve more, cut elsewhere, or use a ModelScorer"
             )
         learned = self._made(self.params(), self.model, ())
-        learned.facts_ = self.facts_
-        learned.trees_ = self._grown(rows, examples, rng)
-        learned.names_ = names
+        rows = before.features(examples.request, examples.candidates)
+        learned.facts_, learned.people_ = self.facts_, self.people_
+        learned.trees_ = self._grown(rows.values, examples, rng)
+        learned.names_ = rows.names
         return learned
 
-    def _grown(self, rows: NDArray[np.float32], examples: CandidateExamples, rng: np.random.Generator) -> str:
+    def _grown(
+        self, rows: NDArray[np.float32], examples: CandidateExamples, rng: np.random.Generator
+    ) -> GrownTrees:
         lightgbm = require_lightgbm(self.name)
         n = len(examples.request)
         held_back = np.zeros(n, bool)
@@ -138,7 +176,7 @@ class LambdaMARTScorer(Stage):
             valid_sets=[parts[1]],
             callbacks=[lightgbm.early_stopping(self.patience, verbose=False)],
         )
-        return str(booster.model_to_string(num_iteration=booster.best_iteration))
+        return GrownTrees.of_text(booster.model_to_string(num_iteration=booster.best_iteration))
 
     def _settings(self, seed: int) -> dict[str, Any]:
         return {
@@ -155,18 +193,6 @@ class LambdaMARTScorer(Stage):
             "verbosity": -1,
         }
 
-    @cached_property
-    def _booster(self) -> Any:
-        return require_lightgbm(self.name).Booster(model_str=self.trees_)
-
-    def _require_names(self, names: Sequence[str]) -> None:
-        differs = names_differ(names, self.names_)
-        if differs is not None:
-            raise NotFittedError(
-                f"{self.name} learned from other features ({differs!r} is in one of the two alone): "
-                "fit the pipeline again"
-            )
-
 
 def require_lightgbm(who: str) -> Any:
     """Return the module `lightgbm`. Raises `MissingExtraError` where it is not installed or cannot be loaded."""
@@ -182,3 +208,12 @@ def require_lightgbm(who: str) -> Any:
             "apt install libgomp1"
         ) from error
     return lightgbm
+
+
+def ranker_problem() -> str | None:
+    """Return why no ranker can be trained here, with what to install; None where LightGBM is there."""
+    try:
+        require_lightgbm(LambdaMARTScorer.__name__)
+    except MissingExtraError as error:
+        return str(error)
+    return None

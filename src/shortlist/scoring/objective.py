@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from shortlist.contributions import Contributions, ExplainsScores
 from shortlist.data.feature_arrays import numbers
 from shortlist.errors import DataError, NotFittedError, ParameterError
 from shortlist.models.stage import Stage
 from shortlist.parameters import number, one_of
 from shortlist.scoring.probability_curve import Method, ProbabilityCurve
-from shortlist.stages import LearnsFromCandidates, offsets
+from shortlist.stages import LearnsFromCandidates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,9 +43,10 @@ class Objective(Stage):
     - scorer: orders candidates; what it learns, it learns as it would alone. A curve makes its scores probabilities
     - kind: "probability" of a positive event; "top_rating", of the highest value of the scale; "purchase", of a
       positive event within `window_days`; "revenue", probability × `price` (or bid); "profit", × `price` × `margin`;
-      "watch_time", × `duration`. What is predicted is P(event | candidate, the person takes some candidate): people
-      who took none of theirs are not among the examples, so that it is too high for somebody who may take nothing
-    - window_days: the event has to come within so many days after the cut. None: among each person's last fifth
+      "watch_time", × `duration`. What is predicted is P(event | candidate), of people who take some candidate and of
+      people who take none
+    - window_days: the event has to come within so many days after the cut; whoever was known at the cut counts, those
+      who did not come back among them. None: it has to be among the person's last fifth of the events
     - price, margin, duration: numeric features of items, at least 0 (a margin may be below 0) and finite. An item that
       lacks what its worth is made of cannot be scored and is removed, which the trace says
     - curve: "platt" or "isotonic" (for some thousand people). A staircase makes ties; a ten-thousandth of the logistic
@@ -136,7 +137,9 @@ class Objective(Stage):
         """Return float64[m]: P(event | candidate). Raises `NotFittedError` before it has learned."""
         if not self.curves_:
             raise NotFittedError(f"{self.name} has not learned from candidates yet: fit the pipeline")
-        score = self.scorer.score(request, candidates)
+        return self._likely(self.scorer.score(request, candidates))
+
+    def _likely(self, score: NDArray[np.floating]) -> NDArray[np.float64]:
         first, logistic = (ProbabilityCurve.from_values(curve)(score) for curve in self.curves_)
         return (1 - _SLOPE) * first + _SLOPE * logistic
 
@@ -145,13 +148,42 @@ class Objective(Stage):
         worth = np.where(candidates.kept, self.worth_[candidates.item_idx], 0.0)
         return (self.probability(request, candidates) * worth).astype(np.float32)
 
+    def contributions(
+        self, request: Request, candidates: Candidates, at: NDArray[np.int64]
+    ) -> Contributions | None:
+        """Return by how much the value of each candidate falls without each thing that speaks for it.
+
+        Of what the scorer goes by: when its score is less by that contribution. Of the worth: when it is the mean of
+        all items. None where the scorer cannot say what its scores are made of.
+        """
+        if not isinstance(self.scorer, ExplainsScores):
+            return None
+        found = self.scorer.contributions(request, candidates, at)
+        if found is None:
+            return None
+        score = self.scorer.score(request, candidates)[at].astype(np.float64)
+        worth, probability = self.worth_[candidates.item_idx[at]], self._likely(score)
+
+        def falls(amounts: NDArray[np.float64]) -> NDArray[np.float64]:
+            return (probability[:, None] - self._likely(score[:, None] - amounts)) * worth[:, None]
+
+        features, of_features = list(found.features), falls(found.of_features)
+        if self.is_worth_more_than_likely:
+            columns = [column for column in (self.price, self.margin, self.duration) if column is not None]
+            features.append(f"its {' and '.join(columns)}")
+            gained = probability * (worth - np.nanmean(self.worth_))
+            of_features = np.column_stack([of_features, gained])
+        return Contributions(
+            found.item_idx, found.past_item, falls(found.of_past), features, of_features, adds_up=False
+        )
+
     def learned_from(self, examples: CandidateExamples, before: Self, rng: np.random.Generator) -> Self:
         """Return this objective with a scorer that has learned, and the curve of its scores."""
         scorer, scores = self.scorer, np.zeros(examples.positive.size)
         if isinstance(scorer, LearnsFromCandidates):
             half = rng.permutation(len(examples.request)) % 2
             for fold in (0, 1):
-                learned = before.scorer.learned_from(_people(examples, half != fold), before.scorer, rng)
+                learned = before.scorer.learned_from(examples.of(half != fold), before.scorer, rng)
                 mine = half[examples.candidates.row] == fold
                 scores[mine] = learned.score(examples.request, examples.candidates)[mine]
             scorer = scorer.learned_from(examples, before.scorer, rng)
@@ -159,8 +191,9 @@ class Objective(Stage):
             scores = before.scorer.score(examples.request, examples.candidates)
         taught = self._made(self.params(), None, (scorer,))
         taught.worth_ = self.worth_
+        weight = examples.weight[examples.candidates.row]
         taught.curves_ = [
-            ProbabilityCurve.fit(scores, examples.positive, method).to_values()
+            ProbabilityCurve.fit(scores, examples.positive, method, weight).to_values()
             for method in (self.curve, "platt")
         ]
         return taught
@@ -176,17 +209,3 @@ def _worth(dataset: Dataset, column: str, least: float, asked_by: str) -> NDArra
             f"{' and at least 0' if least == 0 else ''} ({wrong.size} such items in all)"
         )
     return worth
-
-
-def _people(examples: CandidateExamples, people: NDArray[np.bool_]) -> CandidateExamples:
-    """Return the examples of the people for whom `people` bool[n] holds."""
-    mine = people[examples.candidates.row]
-    length = np.diff(examples.candidates.ptr)[people]
-    aligned = ("item_idx", "source_rank", "source_score", "anchor", "score", "removed_by")
-    arrays: dict[str, Any] = {name: getattr(examples.candidates, name)[mine] for name in aligned}
-    return replace(
-        examples,
-        request=examples.request.rows(np.flatnonzero(people)),
-        candidates=replace(examples.candidates, ptr=offsets(length), **arrays),
-        positive=examples.positive[mine],
-    )

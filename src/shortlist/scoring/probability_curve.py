@@ -34,8 +34,10 @@ class ProbabilityCurve:
     probability: tuple[float, ...]
 
     @classmethod
-    def fit(cls, scores: ArrayLike, labels: ArrayLike, method: Method = "platt") -> Self:
-        """Return the curve of `method` for scores [n] and labels 0 or 1 [n], row-aligned.
+    def fit(
+        cls, scores: ArrayLike, labels: ArrayLike, method: Method = "platt", weights: ArrayLike | None = None
+    ) -> Self:
+        """Return the curve of `method` for scores [n] and labels 0 or 1 [n], row-aligned; `weights` [n] count rows.
 
         "platt": Platt 1999, Probabilistic outputs for support vector machines, with the targets (n₁ + 1)/(n₁ + 2) and
         1/(n₀ + 2), by Newton steps (Lin, Lin and Weng 2007); a is held at 0 where a higher score means less.
@@ -44,13 +46,14 @@ class ProbabilityCurve:
         probability.
 
         Raises `DataError` unless both labels occur, `ParameterError` for unaligned rows, other labels, scores that are
-        not finite and an unknown method.
+        not finite, weights that are not above 0, and an unknown method.
         """
         score, truth = _rows(scores, labels)
+        weight = _weights(weights, score.size)
         if method not in get_args(Method):
             raise ParameterError(f"method={method!r} is not one of {', '.join(get_args(Method))}")
-        points = _platt(score, truth) if method == "platt" else _isotonic(score, truth)
-        return cls(method, *points)
+        points = _platt if method == "platt" else _isotonic
+        return cls(method, *points(score, truth, weight))
 
     def __call__(self, scores: ArrayLike) -> Floats:
         """Return the probability of each score, float64 of the same shape."""
@@ -73,47 +76,51 @@ class ProbabilityCurve:
         return cls(values["method"], tuple(values["score"]), tuple(values["probability"]))
 
 
-def _platt(score: Floats, truth: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    ones = truth.sum()
-    target = np.where(truth == 1, (ones + 1) / (ones + 2), 1 / (truth.size - ones + 2))
-    middle, scale = float(score.mean()), float(score.std()) or 1.0
+def _platt(score: Floats, truth: Floats, weight: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    ones, rows = float(weight @ truth), float(weight.sum())
+    target = np.where(truth == 1, (ones + 1) / (ones + 2), 1 / (rows - ones + 2))
+    middle = float(weight @ score) / rows
+    scale = float(np.sqrt(weight @ (score - middle) ** 2 / rows)) or 1.0
     z = (score - middle) / scale  # of order 1, so that the steps are well conditioned
-    slope, offset = _logistic(z, target)
+    level = _logit(float(weight @ target) / rows)
+    slope, offset = _logistic(z, target, weight, level)
     if slope < 0:
-        slope, offset = 0.0, float(np.log(target.mean() / (1 - target.mean())))
+        slope, offset = 0.0, level
     return (slope / scale,), (offset - slope * middle / scale,)
 
 
-def _logistic(z: Floats, target: Floats) -> tuple[float, float]:
-    """Return slope and offset of largest likelihood, by Newton's method with halved steps."""
+def _logistic(z: Floats, target: Floats, weight: Floats, level: float) -> tuple[float, float]:
+    """Return slope and offset of largest likelihood, by Newton's method with halved steps, from a line at `level`."""
     design = np.stack([z, np.ones(z.size)], axis=1)
-    weight = np.array([0.0, np.log(target.mean() / (1 - target.mean()))])
-    loss = _cross_entropy(design @ weight, target)
+    found = np.array([0.0, level])
+    loss = _cross_entropy(design @ found, target, weight)
     for _ in range(_NEWTON_STEPS):
-        p = _sigmoid(design @ weight)
-        gradient = design.T @ (p - target)
-        hessian = (design * (p * (1 - p))[:, None]).T @ design + _TOLERANCE * np.eye(2)
+        p = _sigmoid(design @ found)
+        gradient = design.T @ (weight * (p - target))
+        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + _TOLERANCE * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
         size = 1.0
-        while (tried := _cross_entropy(design @ (weight - size * step), target)) > loss and size > _TOLERANCE:
+        while (
+            tried := _cross_entropy(design @ (found - size * step), target, weight)
+        ) > loss and size > _TOLERANCE:
             size /= 2
         if loss - tried <= _TOLERANCE * abs(loss):
-            return float(weight[0]), float(weight[1])
-        weight, loss = weight - size * step, tried
+            return float(found[0]), float(found[1])
+        found, loss = found - size * step, tried
     raise NonFiniteError(
         f"the logistic curve did not settle in {_NEWTON_STEPS} steps: are the scores finite?"
     )
 
 
-def _cross_entropy(logit: Floats, target: Floats) -> float:
-    return float(np.sum(np.logaddexp(0, logit) - target * logit))
+def _cross_entropy(logit: Floats, target: Floats, weight: Floats) -> float:
+    return float(weight @ (np.logaddexp(0, logit) - target * logit))
 
 
-def _isotonic(score: Floats, truth: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _isotonic(score: Floats, truth: Floats, rows: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the ends of the steps and their heights."""
     distinct, at = np.unique(score, return_inverse=True)
-    n = np.bincount(at).astype(np.float64)
-    height, weight, start = _pooled((np.bincount(at, truth) / n).tolist(), n.tolist())
+    n = np.bincount(at, rows)
+    height, weight, start = _pooled((np.bincount(at, rows * truth) / n).tolist(), n.tolist())
     stop = np.append(start[1:], distinct.size)
     ends = np.stack([distinct[start], distinct[stop - 1]], axis=1)
     keep = np.stack(
@@ -139,8 +146,21 @@ def _pooled(values: Sequence[float], weights: Sequence[float]) -> tuple[Floats, 
     return np.array(height), np.array(weight), np.array(start)
 
 
+def _logit(share: float) -> float:
+    return float(np.log(share / (1 - share)))
+
+
 def _sigmoid(x: Floats) -> Floats:
     return np.where(x >= 0, 1 / (1 + np.exp(-np.abs(x))), np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x))))
+
+
+def _weights(weights: ArrayLike | None, n: int) -> Floats:
+    if weights is None:
+        return np.ones(n)
+    weight = np.asarray(weights, np.float64)
+    if weight.shape != (n,) or not np.all(np.isfinite(weight) & (weight > 0)):
+        raise ParameterError(f"weights must be {n} finite numbers above 0")
+    return weight
 
 
 def _rows(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, Floats]:

@@ -167,14 +167,16 @@ def test_a_scorer_that_learns_from_candidates_gets_those_of_the_size_from_before
     Learner.seen.clear()
     pipeline = sl.Pipeline([Lister(lists)], Learner(np.ones((6, 9)).tolist()))
     found = sweep(pipeline, data, test, (1, 3), 1, training_split=sl.split.leave_last_out, **FAST)
-    assert [examples.candidates.item_idx.size for examples, _ in Learner.seen] == [4, 12]
+    assert [examples.candidates.item_idx.size for examples, _ in Learner.seen] == [5, 13]
     for (examples, _), size in zip(Learner.seen, (1, 3), strict=True):
-        # Users 4 and 5 took nothing of what they were proposed; the last event of the others is the first on the list.
-        assert (examples.request.user_idx.tolist(), examples.n_dropped) == ([0, 1, 2, 3], 2)
-        assert np.diff(examples.candidates.ptr).tolist() == [size] * 4
+        # User 4 took nothing of what they were proposed, 5 was proposed nothing; the last event of the others is the first
+        # on the list.
+        assert examples.request.user_idx.tolist() == [0, 1, 2, 3, 4]
+        assert examples.took.tolist() == [True] * 4 + [False]
+        assert np.diff(examples.candidates.ptr).tolist() == [size] * 4 + [1]
         taken = examples.request.user_idx[examples.candidates.row] + 5
         assert (examples.positive == (examples.candidates.item_idx == taken % 9)).all()
-        assert examples.request.history.item_idx.size == 4 * 5
+        assert examples.request.history.item_idx.size == 5 * 5
     assert Learner.seen[0][1] != Learner.seen[1][1]
     assert "learns anew from the candidates" in found.setting.training
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from shortlist.errors import DataError, ParameterError
+from shortlist.kernels.taken_rows import taken_rows
 from shortlist.stages import offsets
 
 if TYPE_CHECKING:
@@ -73,12 +74,8 @@ class RowLabels:
 
     def take(self, rows: NDArray[np.integer[Any]]) -> RowLabels:
         """Return the labels of `rows` int[n]; none for each −1."""
-        known = np.flatnonzero(rows >= 0)
-        length = np.zeros(rows.size, np.int64)
-        length[known] = self.ptr[rows[known] + 1] - self.ptr[rows[known]]
-        ptr = offsets(length)
-        at = np.arange(ptr[-1]) + np.repeat(self.ptr[rows[known]] - ptr[known], length[known])
-        return RowLabels(self.column, self.labels, ptr, self.code[at])
+        ptr, code = taken_rows(self.ptr, self.code, rows.astype(np.int64))
+        return RowLabels(self.column, self.labels, ptr, code)
 
     def of_request(self, request: Request) -> RowLabels:
         """Return the labels of the users of `request`, where these are the labels of all users of the data.

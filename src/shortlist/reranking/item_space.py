@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shortlist.models.vectors import unit_rows
+from shortlist.kernels.unit_rows import number_labels, unit_rows_at, write_unit_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,9 +32,16 @@ class ItemSpace:
         Of labels, d is the number of those that occur among these items, at least 1.
         """
         if isinstance(self.of, np.ndarray):
-            return unit_rows(self.of[item_idx])
-        mine = self.of.take(item_idx)
-        present, column = np.unique(mine.code, return_inverse=True)
-        dense = np.zeros((item_idx.size, max(present.size, 1)), np.float32)
-        dense[mine.row, column] = 1.0
-        return unit_rows(dense)
+            rows = np.empty((item_idx.size, self.of.shape[1]), np.float32)
+            unit_rows_at(self.of, item_idx, rows)
+            return rows
+        labels = self.of.ptr, self.of.code, item_idx
+        # Zeros that nobody touches cost nothing, however many labels there are.
+        column = np.zeros(self._n_labels, np.int32)
+        rows = np.zeros((item_idx.size, max(number_labels(*labels, column), 1)), np.float32)
+        write_unit_labels(*labels, column, rows)
+        return rows
+
+    @cached_property
+    def _n_labels(self) -> int:
+        return 0 if isinstance(self.of, np.ndarray) else int(self.of.code.max(initial=-1)) + 1

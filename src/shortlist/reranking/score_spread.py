@@ -18,9 +18,10 @@ def spread_of(candidates: Candidates) -> NDArray[np.float64]:
     Scores are ratings for one model and sums of dot products for the next; an amount in this unit means the same for
     all of them.
     """
-    n = len(candidates)
-    low, high = np.full(n, np.inf), np.full(n, -np.inf)
-    kept = candidates.kept
-    np.minimum.at(low, candidates.row[kept], candidates.score[kept])
-    np.maximum.at(high, candidates.row[kept], candidates.score[kept])
-    return np.where(high > low, high - low, 0.0)
+    spread = np.zeros(len(candidates))
+    some = np.flatnonzero(np.diff(candidates.ptr) > 0)
+    start, kept = candidates.ptr[some], candidates.kept
+    low = np.minimum.reduceat(np.where(kept, candidates.score, np.inf), start)
+    high = np.maximum.reduceat(np.where(kept, candidates.score, -np.inf), start)
+    spread[some] = np.where(high > low, high - low, 0.0)
+    return spread

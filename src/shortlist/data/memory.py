@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shortlist.data.vocabulary import Id
 
 OnUnknown = Literal["raise", "skip", "fallback"]
+DAY = 86_400_000_000  # µs
 Moment = int | np.integer[Any] | str | datetime
 
 
@@ -43,7 +44,7 @@ class Memory:
     """Ids, histories and titles: what turns a user id into a request and item positions into readable rows.
 
     `now` is the time of the last event (µs UTC or None); `fingerprint` identifies the data; `repeats` is what was
-    declared on it.
+    declared on it. `counts` is None, or `n_positive` of an artifact that was saved without histories.
     """
 
     users: Vocabulary
@@ -54,6 +55,33 @@ class Memory:
     now: int | None
     fingerprint: str
     repeats: bool = False
+    counts: NDArray[np.int64] | None = None
+
+    @property
+    def has_histories(self) -> bool:
+        """Return whether the events of people are remembered: not in an artifact saved without histories."""
+        return self.counts is None
+
+    def without_histories(self) -> Memory:
+        """Return the memory without any event: ids, titles and counts stay, `now` becomes the end of its day (UTC)."""
+        past = self.history.where(np.zeros(self.history.item_idx.size, bool))
+        now = None if self.now is None else -(-self.now // DAY) * DAY
+        marked = _marked(self.fingerprint, "without-histories")
+        return replace(self, history=past, now=now, fingerprint=marked, counts=self.n_positive)
+
+    def without_users(self, keep: NDArray[np.bool_]) -> Memory:
+        """Return the memory of the users that `keep` bool[n_users] holds for, at their new positions.
+
+        Their events alone are counted, and `now` is the last of them; where there are no histories, counts and `now`
+        stay as they were.
+        """
+        past = self.history.take(np.flatnonzero(keep))
+        users = Vocabulary(self.users.ids.gather(np.flatnonzero(keep)))
+        now = self.now
+        if self.has_histories and past.timestamp is not None:
+            now = int(past.timestamp.max()) if past.timestamp.size else None
+        marked = _marked(self.fingerprint, "without-users")
+        return replace(self, users=users, history=past, now=now, fingerprint=marked)
 
     def request(
         self,
@@ -72,6 +100,12 @@ class Memory:
         if not isinstance(limits.exclude_seen, bool):
             raise ParameterError(f"exclude_seen must be True or False, got {limits.exclude_seen!r}")
         now = self.now if limits.at is None else microseconds(limits.at)
+        if history is None and limits.exclude_seen and not self.has_histories and (users >= 0).any():
+            raise ParameterError(
+                "this artifact was saved without histories, so what its users have seen is not known: "
+                "ask with exclude_seen=False (and exclude=[…] for what is not to be shown), or hand their events in, "
+                "with recommend_for or recommend_session of a pipeline, fold_in_users of a model"
+            )
         # What people who are not in the data did after its last event is their past, too.
         until = None if history is not None and limits.at is None else now
         past = (self.history.take(users) if history is None else history).until(until)
@@ -90,6 +124,8 @@ class Memory:
     @cached_property
     def n_positive(self) -> NDArray[np.int64]:
         """Return int64[n_items]: how many users have a positive event with each item (each user counted once)."""
+        if self.counts is not None:
+            return self.counts
         past = self.history.where(self.history.positive)
         pairs = distinct(past.row * max(len(self.items), 1) + past.item_idx)
         return np.bincount(pairs % max(len(self.items), 1), minlength=len(self.items))
@@ -105,6 +141,8 @@ class Memory:
         arrays: dict[str, NDArray[Any]] = {"ptr": past.ptr, "item_idx": past.item_idx, "value": past.value}
         if past.timestamp is not None:
             arrays["timestamp"] = past.timestamp
+        if self.counts is not None:
+            arrays["n_positive"] = self.counts
         parts = {"users": self.users.to_state(), "items": self.items.to_state()}
         if self.titles is not None:
             parts["titles"] = State("Strings", {}, pack_strings(self.titles))
@@ -140,7 +178,13 @@ class Memory:
             values["now"],
             values["fingerprint"],
             values.get("repeats", False),  # absent from artifacts of before it could be declared
+            arrays.get("n_positive"),
         )
+
+
+def _marked(fingerprint: str, how: str) -> str:
+    """Return a fingerprint that no data has, since a model that is so marked is not what a fit on them gives."""
+    return fingerprint if how in fingerprint else f"{fingerprint}-{how}"
 
 
 def microseconds(moment: Moment) -> int:

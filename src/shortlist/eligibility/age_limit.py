@@ -40,6 +40,7 @@ class AgeLimit(Stage):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ("ages_", "limits_", "lowest_", "highest_")
+    BY_USER: ClassVar[tuple[str, ...]] = ("ages_",)
 
     ages_: NDArray[np.float64]
     limits_: NDArray[np.float64]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 
@@ -22,6 +22,8 @@ class Disliked(Stage):
     where lists may hold what the user knows. Who came to like an item later may be shown it again; events at the same
     time count in the order of the log. Cost: a sort of the user's events.
     """
+
+    goes_by_history: ClassVar[bool] = True
 
     def __init__(self, name: str | None = None) -> None:
         self._set(None, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from shortlist.data.id_lists import OnUnknownId, paired_ids, positions
 from shortlist.eligibility.pairs import of_users, pairs_by_user
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from shortlist.data.dataset import Dataset
     from shortlist.data.id_lists import GivenPairs
+    from shortlist.data.removal import Removal
     from shortlist.stages import Request
 
 
@@ -31,6 +32,7 @@ class Hidden(Stage):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ("ptr_", "item_idx_")
+    USER_LISTS: ClassVar[tuple[tuple[str, ...], ...]] = (("ptr_", "item_idx_"),)
 
     ptr_: NDArray[np.int64]
     item_idx_: NDArray[np.int32]
@@ -49,6 +51,10 @@ class Hidden(Stage):
         user = positions((u for u, _ in self.pairs), dataset.users, "user", self.on_unknown, self.name)
         item = positions((i for _, i in self.pairs), dataset.items, "item", self.on_unknown, self.name)
         self.ptr_, self.item_idx_ = pairs_by_user(user, item, len(dataset.users))
+
+    def _params_without_users(self, removal: Removal) -> dict[str, Any]:
+        """Return the parameters without the pairs of removed users."""
+        return self.params() | {"pairs": [pair for pair in self.pairs if pair[0] not in removal.ids]}
 
     def forbids(self, request: Request) -> Forbidden:
         """Return the hidden pairs of the request's users."""

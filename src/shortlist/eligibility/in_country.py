@@ -47,6 +47,7 @@ class InCountry(Stage):
     FITTED: ClassVar[tuple[str, ...]] = (
         *fitted_names("allowed"), *fitted_names("forbidden"), *fitted_names("user")
     )  # fmt: skip
+    USER_LISTS: ClassVar[tuple[tuple[str, ...], ...]] = (fitted_names("user")[1:],)
 
     allowed_labels_: list[str]
 

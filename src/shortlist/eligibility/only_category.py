@@ -42,6 +42,7 @@ class OnlyCategory(Stage):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = (*fitted_names("item"), *fitted_names("user"))
+    USER_LISTS: ClassVar[tuple[tuple[str, ...], ...]] = (fitted_names("user")[1:],)
 
     item_labels_: list[str]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
     from shortlist.data.id_lists import GivenPairs
+    from shortlist.data.removal import Removal
     from shortlist.data.vocabulary import Vocabulary
     from shortlist.stages import Forbidden, Request
 
@@ -39,8 +40,10 @@ class UserBlocks(Stage):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = (*fitted_names("item"), *fitted_names("user"))
+    USER_LISTS: ClassVar[tuple[tuple[str, ...], ...]] = (fitted_names("user")[1:],)
 
     item_labels_: list[str]
+    user_labels_: list[str]
 
     def __init__(
         self,
@@ -73,6 +76,17 @@ class UserBlocks(Stage):
         keep(self, "item", RowLabels.of_table(table, "item", self.column, self.name))
         self.__dict__.pop("_masks", None)
         self.__dict__.pop("_users", None)
+
+    def _without_users(self, removal: Removal, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return what is fitted without what removed users blocked, also where nobody else did."""
+        left = super()._without_users(removal, fitted)
+        codes, place = np.unique(left["user_code_"], return_inverse=True)
+        labels = [self.user_labels_[code] for code in codes.tolist()]
+        return left | {"user_labels_": labels, "user_code_": place.astype(np.int32)}
+
+    def _params_without_users(self, removal: Removal) -> dict[str, Any]:
+        """Return the parameters without the blocks of removed users."""
+        return self.params() | {"blocks": [pair for pair in self.blocks if pair[0] not in removal.ids]}
 
     @cached_property
     def _masks(self) -> LabelMasks:

@@ -76,6 +76,12 @@ class Blend(Model):
         return tuple(sorted({name for model in self.models_.values() for name in model.context_columns}))
 
     @property
+    def knows_by_history(self) -> bool:
+        """Return whether a model with a weight above 0 knows users by their histories."""
+        heard = [model for name, model in self.models_.items() if self.weights_[name] > 0]
+        return any(model.knows_by_history for model in heard)
+
+    @property
     def folds_in(self) -> tuple[Said, ...]:
         """Return by what any model with a weight above 0 places people."""
         heard = [model for name, model in self.models_.items() if self.weights_[name] > 0]

@@ -79,6 +79,7 @@ class BPR(DotProduct, Model):
         "contrast_items_",
         "contrast_weights_",
     )
+    BY_USER: ClassVar[tuple[str, ...]] = ("user_factors_",)
 
     item_factors_: NDArray[np.float32]
     item_offsets_: NDArray[np.float32]

@@ -44,6 +44,7 @@ class BuyAgain(Model):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ("repeat_rates_",)
+    knows_by_history: ClassVar[bool] = True
     only_past: ClassVar[bool] = True
 
     repeat_rates_: NDArray[np.float64]

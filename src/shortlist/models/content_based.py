@@ -97,6 +97,8 @@ class ContentBased(Model):
         "encoding_",
         "mean_value_",
     )
+    USER_LISTS: ClassVar[tuple[tuple[str, ...], ...]] = (("taste_ptr_", "taste_idx_", "taste_values_"),)
+    knows_by_history: ClassVar[bool] = True
     own_measure: ClassVar[str] = "cosine of features"
 
     feature_ptr_: NDArray[np.int64]

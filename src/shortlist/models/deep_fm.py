@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse, special
 
 from shortlist.data.event_encoder import EventEncoder
+from shortlist.data.removal import without_ids
 from shortlist.errors import DataError, ParameterError
 from shortlist.models.deep_fm_examples import Examples, Learning
 from shortlist.models.deep_fm_fold_in import IdPrior, PersonLoss, folded, person_examples
@@ -18,6 +19,7 @@ from shortlist.models.encoded_columns import (
     encode_columns,
     fields_of,
     id_columns,
+    kept_columns,
     moved_columns,
 )
 from shortlist.models.held_out_rows import held_out_rows
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
     from shortlist.data.event_encoder import Side
     from shortlist.data.features import FeatureTable
+    from shortlist.data.removal import Removal
     from shortlist.data.interactions import Interactions
     from shortlist.data.vocabulary import Id, Vocabulary
     from shortlist.models.deep_fm_examples import Objective
@@ -97,6 +100,7 @@ class DeepFM(Model):
         "validation_history_",
         "best_epoch_",
     )
+    BY_USER: ClassVar[tuple[str, ...]] = ("user_sides_",)
 
     embeddings_: Floats
     weights_: Floats
@@ -252,6 +256,13 @@ class DeepFM(Model):
         values["bias"][0] = start.bias_
         take_deep_part(values, start.deep_)
         return here
+
+    def _without_users(self, removal: Removal, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return the sides of those who stay, and the parameters without the columns of who goes."""
+        left = super()._without_users(removal, fitted)
+        kept = kept_columns(self.encoder, removal.ids, type(self).__name__)
+        left |= {name: left[name][kept] for name in ("embeddings_", "weights_")}
+        return left | {"encoding_": without_ids(self.encoding_, "user_ids", removal.ids)}
 
     @property
     def _negligible(self) -> float:

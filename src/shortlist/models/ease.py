@@ -52,6 +52,7 @@ class EASE(Model):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ("weights_",)
+    knows_by_history: ClassVar[bool] = True
     own_measure: ClassVar[str] = "partial correlation"
 
     weights_: NDArray[np.float32]

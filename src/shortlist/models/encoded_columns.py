@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shortlist.data.event_encoder import Side
     from shortlist.data.features import FeatureTable
     from shortlist.data.interactions import Interactions
+    from shortlist.data.vocabulary import Id
 
 
 class Columns(Protocol):
@@ -106,6 +107,22 @@ def id_columns(encoder: EventEncoder, side: Side) -> NDArray[np.int64]:
         if field.side == side and field.name == (USER_ID if side == "user" else ITEM_ID):
             return np.arange(field.start, field.stop)
     return np.zeros(0, np.int64)
+
+
+def kept_columns(encoder: EventEncoder, gone: Collection[Id], model: str) -> NDArray[np.bool_]:
+    """Return bool[n_columns]: which columns are not those of users in `gone`.
+
+    Raises `ParameterError` where no user would have a column: the field would be gone, and the `model` another one.
+    """
+    kept = np.ones(encoder.n_columns, bool)
+    own = id_columns(encoder, "user")
+    position = encoder.user_ids.index_of(list(gone))
+    kept[own[position[position >= 0]]] = False
+    if own.size and not kept[own].any():
+        raise ParameterError(
+            f"{model} learned from none of those who would be left: fit again without the others"
+        )
+    return kept
 
 
 def described(rows: sparse.csr_array, index: NDArray[np.int32], ids: NDArray[np.int64]) -> NDArray[np.bool_]:

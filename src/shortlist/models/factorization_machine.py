@@ -10,8 +10,15 @@ from scipy import special
 
 from shortlist import threads
 from shortlist.data.event_encoder import EventEncoder
+from shortlist.data.removal import without_ids
 from shortlist.errors import ParameterError
-from shortlist.models.encoded_columns import checked_names, encode_columns, id_columns, moved_columns
+from shortlist.models.encoded_columns import (
+    checked_names,
+    encode_columns,
+    id_columns,
+    kept_columns,
+    moved_columns,
+)
 from shortlist.models.exact_search import search
 from shortlist.models.fm_courses import COURSES, Solver, Spread, flag, learned_events
 from shortlist.models.fm_descent import Descent, Steps, Watch, loss_of_intercept, require_descending
@@ -38,6 +45,7 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
     from shortlist.data.interactions import Interactions
+    from shortlist.data.removal import Removal
     from shortlist.data.vocabulary import Id
     from shortlist.models.fitting import Fitting
     from shortlist.models.fm_fold_in import Link
@@ -111,6 +119,7 @@ class FactorizationMachine(DotProduct, Model):
         "item_columns_",
         "item_values_",
     )
+    USER_LISTS: ClassVar[tuple[tuple[str, ...], ...]] = (("user_ptr_", "user_columns_", "user_values_"),)
 
     intercepts_: NDArray[np.float64]
     weights_: NDArray[np.float32]
@@ -377,6 +386,16 @@ class FactorizationMachine(DotProduct, Model):
         self.loss_history_ = np.array(losses)
         for name in ("_item_sums", "item_factors_", "item_offsets_"):
             self.__dict__.pop(name, None)  # of the epoch before
+
+    def _without_users(self, removal: Removal, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return the rows of those who stay, and the parameters without the columns of who goes."""
+        left = super()._without_users(removal, fitted)
+        kept = kept_columns(self.encoder, removal.ids, type(self).__name__)
+        kept = np.append(kept, np.ones(self.weights_.shape[0] - kept.size, bool))
+        place = (np.cumsum(kept) - 1).astype(np.int32)
+        left |= {name: place[left[name]] for name in ("user_columns_", "item_columns_")}
+        left |= {name: left[name][kept] for name in ("weights_", "factors_")}
+        return left | {"encoding_": without_ids(self.encoding_, "user_ids", removal.ids)}
 
     # Vectors.
 

@@ -70,6 +70,7 @@ class FeatureMapping(DotProduct, Model):
         "item_encoding_",
         "user_encoding_",
     )
+    BY_USER: ClassVar[tuple[str, ...]] = ("user_factors_", "user_offsets_", "mapped_users_")
 
     item_factors_: Floats
     item_offsets_: Floats

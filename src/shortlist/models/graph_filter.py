@@ -64,6 +64,7 @@ class GraphFilter(Model):
         "basis_",
         "degrees_",
     )
+    knows_by_history: ClassVar[bool] = True
     own_measure: ClassVar[str] = "symmetric filter"
 
     filter_ptr_: NDArray[np.int64]

@@ -92,6 +92,7 @@ class ItemNeighbors(Model):
         "item_baselines_",
         "global_mean_",
     )
+    knows_by_history: ClassVar[bool] = True
 
     neighbor_ptr_: NDArray[np.int64]
     neighbor_idx_: NDArray[np.int32]

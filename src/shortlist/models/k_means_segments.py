@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from shortlist.data.feature_encoder import FeatureEncoder
+from shortlist.data.recommendations import FEWEST_NAMED
 from shortlist.data.truncated_svd import sparse_product, truncated_svd
 from shortlist.errors import DataError, ParameterError
 from shortlist.models.fold_in import at_known_items
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
+    from shortlist.data.removal import Removal
     from shortlist.data.vocabulary import Id
     from shortlist.models.fitting import Fitting
     from shortlist.models.k_means import Vectors
@@ -83,6 +85,7 @@ class KMeansSegments(DotProduct, Model):
         "segment_sizes_",
         "encoding_",
     )
+    BY_USER: ClassVar[tuple[str, ...]] = ("user_factors_",)
 
     segments_: NDArray[np.int32]
     centroids_: NDArray[np.float64]
@@ -286,7 +289,14 @@ class KMeansSegments(DotProduct, Model):
 
     @cached_property
     def n_likes(self) -> NDArray[np.int64]:
-        """Return int64[n_items, n_segments]: the likes of each item by people of a segment, or in its own segment."""
+        """Return int64[n_items, n_segments]: the likes of each item by people of a segment, or in its own segment.
+
+        Raises `ParameterError` where the artifact was saved without histories, of which they are counted.
+        """
+        if not self.memory_.has_histories:
+            raise ParameterError(
+                "this artifact was saved without histories, and the likes of a segment are counted there"
+            )
         likes = positive_items(self.memory_.history, len(self.memory_.items))
         return _likes_by_segment(likes, self.segments_, self.of, self.n_segments)
 
@@ -317,6 +327,24 @@ class KMeansSegments(DotProduct, Model):
             vectors = self._by_likes(history)
         zeros = np.zeros(len(vectors), np.float32)
         return UserVectors(vectors, zeros, _not_zero(vectors), events.users.ids, history, self.space)
+
+    def _without_users(self, removal: Removal, fitted: dict[str, Any]) -> dict[str, Any]:
+        left = super()._without_users(removal, fitted)
+        if self.of == "items":
+            return left
+        segments = removal.rows(self.segments_)
+        sizes = np.bincount(segments + 1, minlength=self.n_segments + 1)[1:]
+        return left | {"segments_": segments, "segment_sizes_": sizes}
+
+    def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return what is left without the popularity in segments of so few people that it is what one of them likes."""
+        if self.of == "items":
+            return fitted
+        small = self.segment_sizes_ < FEWEST_NAMED
+        return fitted | {
+            "item_factors_": np.where(small, np.float32(0), self.item_factors_),
+            "known_users_": self.known_users_ & ~small[self.segments_],
+        }
 
     def _by_likes(self, history: History) -> NDArray[np.float32]:
         likes = positive_items(history, len(self.known_items_))

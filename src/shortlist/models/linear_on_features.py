@@ -75,6 +75,8 @@ class LinearOnFeatures(DotProduct, Model):
         "encoding_",
     )
     predicts_ratings: ClassVar[bool] = True
+    BY_USER: ClassVar[tuple[str, ...]] = ("user_factors_", "user_offsets_")
+    knows_by_history: ClassVar[bool] = True
 
     item_factors_: NDArray[np.float32]
     item_offsets_: NDArray[np.float32]
@@ -171,6 +173,11 @@ class LinearOnFeatures(DotProduct, Model):
         self.user_offsets_, _ = rows_at(start.user_offsets_, start.known_users_, *old)
         for rows in (self.user_factors_, self.user_offsets_):
             rows[~(has & self.known_users_)] = 0
+
+    def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return zeros for all users: weights of features are 0 but for those of rated items, which can be told."""
+        rows = {name: np.zeros_like(fitted[name]) for name in self.BY_USER}
+        return super()._without_histories(fitted) | rows
 
     def _steps(self, ratings: sparse.csr_array) -> Any:
         return feature_regression.descend_users(

@@ -106,6 +106,7 @@ class MatrixFactorization(DotProduct, Model):
         "objective_history_",
     )
     predicts_ratings: ClassVar[bool] = True
+    BY_USER: ClassVar[tuple[str, ...]] = ("user_factors_", "user_offsets_")
 
     item_factors_: NDArray[np.float32]
     item_offsets_: NDArray[np.float32]

@@ -112,7 +112,7 @@ class Model(ABC):
         return removal.cut(fitted, ("known_users_", *self.BY_USER), self.USER_LISTS)
 
     def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
-        """Return the `fitted` values by name without anybody's events; raise `ParameterError` where it is nothing else."""
+        """Return the `fitted` values by name without anybody's events; raise `ParameterError` where nothing is left."""
         if not self.knows_by_history:
             return fitted
         return fitted | {"known_users_": np.zeros_like(self.known_users_)}
@@ -456,6 +456,11 @@ class Model(ABC):
         `ArtifactError`, and with histories=False `ParameterError` for a model that is nothing but histories.
         """
         self._require_fitted()
+        if self.only_past and not histories:
+            raise ParameterError(
+                f"{type(self).__name__} cannot be saved alone without histories: it lists nothing but what its users "
+                "chose before; a pipeline may have it in a source, for people who bring their events"
+            )
         memory = self.memory_ if histories else self.memory_.without_histories()
         return artifacts.write(path, self.to_state(histories=histories), artifact_info(memory, self.seed_))
 
@@ -579,8 +584,8 @@ class Model(ABC):
     def _require_histories(self, user_idx: NDArray[np.int32]) -> None:
         if self.knows_by_history and not self.memory_.has_histories and (user_idx >= 0).any():
             raise ParameterError(
-                f"this artifact was saved without histories, and {type(self).__name__} knows its users by nothing else: "
-                "hand their events in, with fold_in_users, or recommend_for of a pipeline"
+                f"this artifact was saved without histories, and {type(self).__name__} knows its users by nothing "
+                "else: hand their events in, with fold_in_users, or recommend_for of a pipeline"
             )
 
     @final

@@ -55,6 +55,7 @@ class PureSVD(DotProduct, Model):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ("item_factors_", "item_offsets_", "singular_values_")
+    knows_by_history: ClassVar[bool] = True
     vectors_by_history: ClassVar[bool] = True
 
     item_factors_: NDArray[np.float32]

@@ -49,6 +49,7 @@ class RP3beta(Model):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ("end_ptr_", "end_idx_", "end_values_")
+    knows_by_history: ClassVar[bool] = True
     own_measure: ClassVar[str] = "random walk"
 
     end_ptr_: NDArray[np.int64]

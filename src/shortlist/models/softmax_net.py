@@ -117,6 +117,7 @@ class SoftmaxNet(DotProduct, Model):
         "best_epoch_",
     )
     vectors_by_history: ClassVar[bool] = True
+    BY_USER: ClassVar[tuple[str, ...]] = ("id_factors_", "feature_part_")
 
     item_factors_: NDArray[np.float32]
     item_offsets_: NDArray[np.float32]
@@ -188,6 +189,11 @@ class SoftmaxNet(DotProduct, Model):
             raise ParameterError("patience waits for a better validation loss: set validation_share too")
         self.init_std = number("init_std", init_std, above_zero=True)
         self.device = device_name(device)
+
+    @property
+    def knows_by_history(self) -> bool:
+        """Return whether the net looks at histories."""
+        return self.history
 
     @property
     def folds_in(self) -> tuple[Said, ...]:

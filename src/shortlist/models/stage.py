@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from shortlist.data.dataset import Dataset
+    from shortlist.data.removal import Removal
 
 _LONGEST = 200
 
@@ -28,7 +29,8 @@ class Stage(ABC):
 
     A pipeline binds it to the data, and to the fitted model where it has one; it is not changed by that. What is
     derived from them is set in `_prepare` and named in `FITTED`: arrays, and plain values that JSON can hold; or in
-    `STATES`, with its class: what has a `to_state` of its own and a `from_state`.
+    `STATES`, with its class: what has a `to_state` of its own and a `from_state`, a `without_users` and a
+    `without_histories`, which return it without some people's or everybody's events.
     A stage that is made of stages takes them first, as `*terms` or by the parameters named in `PARTS`, and has them in
     `parts`; they are bound before it.
     """
@@ -36,6 +38,12 @@ class Stage(ABC):
     FITTED: ClassVar[tuple[str, ...]] = ()
     STATES: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     PARTS: ClassVar[tuple[str, ...]] = ()
+    # What of `FITTED` has a row a user, and what is lists of each user: where these begin, and what stands on them.
+    BY_USER: ClassVar[tuple[str, ...]] = ()
+    USER_LISTS: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    # Whether what it does is another thing where the history of a person is not known. Of sources it does not count:
+    # without a history they propose nothing, as for a newcomer.
+    goes_by_history: ClassVar[bool] = False
 
     model: Model | None = None
     name: str
@@ -57,6 +65,27 @@ class Stage(ABC):
     def _prepare(self, dataset: Dataset) -> None:
         """Set every attribute of `FITTED` from the data and the fitted model."""
 
+    def _without_users(self, removal: Removal, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return the `fitted` values by name without what is the removed users' own."""
+        return removal.cut(fitted, self.BY_USER, self.USER_LISTS)
+
+    def _params_without_users(self, removal: Removal) -> dict[str, Any]:
+        """Return the parameters without what is said of removed users."""
+        return self.params()
+
+    def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return the `fitted` values by name without anybody's events."""
+        return fitted
+
+    @final
+    def _counted_anew(self, removal: Removal, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return what is derived from the events of those who stay; `fitted` where these are not known."""
+        if not removal.memory.has_histories:
+            return fitted
+        anew = self._made(self.params(), self.model, self.parts)
+        anew._prepare(removal.dataset)
+        return {name: getattr(anew, name) for name in self.FITTED}
+
     @final
     def params(self) -> dict[str, Any]:
         """Return the constructor's parameters without the model and the parts."""
@@ -73,14 +102,33 @@ class Stage(ABC):
         return stage
 
     @final
-    def to_state(self) -> State:
-        """Return parameters and what was derived, without the model; the parts are among the state's parts."""
+    def to_state(self, *, histories: bool = True, removal: Removal | None = None) -> State:
+        """Return parameters and what was derived, without the model; the parts are among the state's parts.
+
+        histories: False leaves everybody's events out; removal: leaves some people out.
+        """
         fitted = {name: getattr(self, name) for name in self.FITTED}
+        params = self.params()
+        if removal is not None:
+            fitted, params = self._without_users(removal, fitted), self._params_without_users(removal)
+        if not histories:
+            fitted = self._without_histories(fitted)
         arrays = {name: value for name, value in fitted.items() if isinstance(value, np.ndarray)}
         plain = {name: value for name, value in fitted.items() if name not in arrays}
-        parts = {f"part.{number}": part.to_state() for number, part in enumerate(self.parts)}
-        parts |= {name: getattr(self, name).to_state() for name in self.STATES}
-        return State(type(self).__name__, {"params": self.params(), "fitted": plain}, arrays, parts)
+        parts = {
+            f"part.{number}": part.to_state(histories=histories, removal=removal)
+            for number, part in enumerate(self.parts)
+        }
+        parts |= {name: self._facts(name, histories, removal).to_state() for name in self.STATES}
+        return State(type(self).__name__, {"params": params, "fitted": plain}, arrays, parts)
+
+    @final
+    def _facts(self, name: str, histories: bool, removal: Removal | None) -> Any:
+        """Return what stands in `STATES` under `name`, without some people's or everybody's events."""
+        facts: Any = getattr(self, name)
+        if removal is not None:
+            facts = facts.without_users(removal)
+        return facts if histories else facts.without_histories()
 
     @final
     @classmethod

@@ -105,6 +105,7 @@ class TwoTower(DotProduct, Model):
         "loss_history_",
         "validation_history_",
     )
+    BY_USER: ClassVar[tuple[str, ...]] = ("user_factors_", "user_numbers_")
 
     user_factors_: NDArray[np.float32]
     item_factors_: NDArray[np.float32]

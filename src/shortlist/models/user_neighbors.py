@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -83,6 +83,7 @@ class UserNeighbors(Model):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ()
+    knows_by_history: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -111,6 +112,13 @@ class UserNeighbors(Model):
         self.user_reg = user_reg
         self.min_neighbors = min_neighbors
         check_parameters(self)
+
+    def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Refuse: a person's neighbours are found by their events, and what is shown are theirs."""
+        raise ParameterError(
+            "UserNeighbors cannot be saved without histories: it finds people alike by their events and shows what "
+            "they have, so the histories are the model; take ItemNeighbors, or save with histories"
+        )
 
     @property
     def predicts_ratings(self) -> bool:

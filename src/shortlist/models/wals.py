@@ -106,6 +106,7 @@ class WALS(DotProduct, Model):
         "group_labels_",
         "group_factors_",
     )
+    BY_USER: ClassVar[tuple[str, ...]] = ("user_factors_", "user_counts_")
 
     item_factors_: NDArray[np.float32]
     item_offsets_: NDArray[np.float32]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from shortlist.data.feature_arrays import NEVER, times
-from shortlist.data.first_events import first_events
+from shortlist.data.first_events import day_of, first_events
 from shortlist.models.stage import Stage
 from shortlist.parameters import number
 from shortlist.reranking.score_spread import spread_of
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
+    from shortlist.data.removal import Removal
     from shortlist.stages import Candidates, Request
 
 _DAY = 86_400_000_000
@@ -56,6 +57,14 @@ class Freshness(Stage):
             if self.column is None
             else times(dataset.item_features, "item", self.column, self.name)
         )
+
+    def _without_users(self, removal: Removal, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return the first events of those who stay, where it goes by first events."""
+        return fitted if self.column is not None else self._counted_anew(removal, fitted)
+
+    def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return the days of first events in place of their times."""
+        return fitted if self.column is not None else {"since_": day_of(self.since_)}
 
     def adjust(self, request: Request, candidates: Candidates) -> NDArray[np.float32]:
         """Return the new scores float32[m]; as they were where the request has no time."""

@@ -38,6 +38,7 @@ class Calibration(Stage):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = _LABELS
+    goes_by_history: ClassVar[bool] = True
 
     labels_: Sequence[str]
     label_ptr_: NDArray[np.int64]

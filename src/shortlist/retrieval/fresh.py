@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from shortlist.data.feature_arrays import NEVER, kind_of, numbers, times
-from shortlist.data.first_events import first_events
+from shortlist.data.first_events import day_of, first_events
 from shortlist.models.stage import Stage
 from shortlist.parameters import text, whole
 from shortlist.retrieval.ranked_lists import RankedLists, one_each
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
+    from shortlist.data.removal import Removal
     from shortlist.stages import Request
 
 DAY = 86_400_000_000  # µs
@@ -50,6 +51,16 @@ class Fresh(Stage):
         item = np.flatnonzero(known)
         self.order_ = item[np.lexsort((item, -newness[item]))].astype(np.int32)
         self.newness_ = newness[self.order_].astype(np.float64)  # µs are exact up to the year 2255
+
+    def _without_users(self, removal: Removal, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return the first events of those who stay, where it goes by first events."""
+        return fitted if self.column is not None else self._counted_anew(removal, fitted)
+
+    def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return the days of first events in place of their times; the order stays."""
+        if self.column is not None:
+            return fitted
+        return fitted | {"newness_": day_of(self.newness_.astype(np.int64)).astype(np.float64)}
 
     def _newness(self, dataset: Dataset) -> tuple[NDArray[np.int64] | NDArray[np.float64], NDArray[np.bool_]]:
         table, column = dataset.item_features, self.column

@@ -40,6 +40,7 @@ class PrecomputedLists(Stage):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ("list_ptr_", "list_item_", "list_score_", "unknown_")
+    USER_LISTS: ClassVar[tuple[tuple[str, ...], ...]] = (("list_ptr_", "list_item_", "list_score_"),)
 
     lists: Any
     list_ptr_: NDArray[np.int64]

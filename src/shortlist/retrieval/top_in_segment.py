@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from shortlist.data.recommendations import FEWEST_NAMED
 from shortlist.errors import ParameterError
 from shortlist.models.k_means_segments import KMeansSegments
 from shortlist.models.stage import Stage
 from shortlist.parameters import one_of, whole
 from shortlist.retrieval.ranked_lists import RankedLists, best_first, one_each
-from shortlist.stages import Candidates
+from shortlist.stages import Candidates, offsets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,6 +67,15 @@ class TopInSegment(Stage):
             score = (likes[item, segment] + model.shrinkage) / expected
         lists = RankedLists.of(segment, item, score, model.n_segments)
         self.list_ptr_, self.list_item_, self.list_score_ = lists.ptr, lists.item_idx, lists.score
+
+    def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return the lists but those of segments of so few people that they are what one of them likes."""
+        if self.model.of == "items":
+            return fitted
+        enough = self.model.segment_sizes_ >= FEWEST_NAMED
+        kept = np.repeat(enough, np.diff(self.list_ptr_))
+        ptr = offsets(np.diff(self.list_ptr_) * enough)
+        return {"list_ptr_": ptr, "list_item_": self.list_item_[kept], "list_score_": self.list_score_[kept]}
 
     def propose(self, request: Request) -> Candidates:
         """Return the proposals, best first."""

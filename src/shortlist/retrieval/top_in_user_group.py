@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from shortlist.data.recommendations import FEWEST_NAMED
 from shortlist.data.row_labels import RowLabels
 from shortlist.models.score_rows import positive_items
 from shortlist.models.stage import Stage
 from shortlist.parameters import number, text, whole
 from shortlist.retrieval.ranked_lists import RankedLists, best_first
-from shortlist.stages import Candidates
+from shortlist.stages import Candidates, offsets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
+    from shortlist.data.removal import Removal
     from shortlist.stages import Request
 
 
@@ -42,6 +44,7 @@ class TopInUserGroup(Stage):
         "list_item_",
         "list_score_",
     )
+    USER_LISTS: ClassVar[tuple[tuple[str, ...], ...]] = (("label_ptr_", "label_code_"),)
 
     labels_: list[str]
     label_ptr_: NDArray[np.int64]
@@ -61,6 +64,22 @@ class TopInUserGroup(Stage):
         lists = self._lists(dataset, labels)
         self.labels_, self.label_ptr_, self.label_code_ = list(labels.labels), labels.ptr, labels.code
         self.list_ptr_, self.list_item_, self.list_score_ = lists.ptr, lists.item_idx, lists.score
+
+    def _without_users(self, removal: Removal, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return what is fitted without removed users, and without the lists of labels that nobody else has."""
+        left = super()._without_users(removal, fitted)
+        return left | self._of_labels(left["label_code_"], 1)
+
+    def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return what is fitted without the lists of so few people that they are what one of them likes."""
+        return fitted | self._of_labels(self.label_code_, FEWEST_NAMED)
+
+    def _of_labels(self, codes: NDArray[np.int32], fewest: int) -> dict[str, NDArray[Any]]:
+        """Return the lists of labels, empty where fewer than `fewest` people (in `codes`) have the label."""
+        enough = np.bincount(codes, minlength=len(self.labels_)) >= fewest
+        kept = np.repeat(enough, np.diff(self.list_ptr_))
+        ptr = offsets(np.diff(self.list_ptr_) * enough)
+        return {"list_ptr_": ptr, "list_item_": self.list_item_[kept], "list_score_": self.list_score_[kept]}
 
     def _lists(self, dataset: Dataset, labels: RowLabels) -> RankedLists:
         likes = positive_items(dataset.memory.history, len(dataset.items))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from shortlist.data.dataset import Dataset
     from shortlist.data.interactions import Interactions
+    from shortlist.data.removal import Removal
     from shortlist.stages import Request
 
 DAY = 86_400_000_000  # µs
@@ -64,6 +65,24 @@ class Trending(Stage):
         threads.run_blocks(lambda start, stop: decayed_sums(*arguments, start, stop), liked.n_items)
         self.latest_ = int(self.event_time_.max(initial=0))
         self.order_ = self._order(self.latest_)
+
+    def _without_users(self, removal: Removal, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return the sums of those who stay, whose times are all that is left."""
+        return self._counted_anew(removal, fitted)
+
+    def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return one sum an item, as of the end of the last day: at an earlier moment nothing is proposed."""
+        now = -(-self.latest_ // DAY) * DAY
+        item = np.sort(self.order_)
+        last = self.event_ptr_[1:][item] - 1
+        age_days = (now - self.event_time_[last]) / DAY
+        return {
+            "event_ptr_": offsets(np.isin(np.arange(self.event_ptr_.size - 1), item).astype(np.int64)),
+            "event_time_": np.full(item.size, now),
+            "event_sum_": self.event_sum_[last] * np.exp2(-age_days / self.half_life_days),
+            "order_": self.order_,
+            "latest_": now,
+        }
 
     def _order(self, now: int) -> NDArray[np.int32]:
         """Return the items with an event up to `now`, largest sum first; of logarithms, which do not run under."""

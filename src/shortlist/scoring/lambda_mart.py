@@ -50,6 +50,7 @@ class LambdaMARTScorer(Stage):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ("names_",)
+    goes_by_history: ClassVar[bool] = True
     STATES: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {"facts_": ItemFacts, "people_": UserFacts, "trees_": GrownTrees}
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shortlist.errors import ParameterError
 from shortlist.models.bound_stages import flat
+from shortlist.models.model import Model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,18 @@ def require_histories(pipeline: Pipeline, user_idx: NDArray[np.int32]) -> None:
             f"this artifact was saved without histories, and {', '.join(found)} would go by those of its users: "
             "hand their events in, with recommend_for or recommend_session"
         )
+
+
+def require_separable(recommender: Model | Pipeline) -> None:
+    """Raise `ParameterError` where a recommender, fitted or not, cannot be saved without histories, naming what."""
+    if isinstance(recommender, Model):
+        recommender.require_more_than_past()
+        recommender.require_separable()
+        return
+    given = (*recommender.sources, *recommender.rules, recommender.scorer, *recommender.rerank)
+    for stage in flat(given):
+        if stage.model is not None:
+            stage.model.require_separable()
 
 
 def by_history(pipeline: Pipeline) -> list[str]:

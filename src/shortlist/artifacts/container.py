@@ -117,6 +117,13 @@ def read(path: str | Path, *, mapped: bool = False) -> tuple[State, dict[str, An
     raise ArtifactError(f"{folder} was saved anew {_RETRIES} times while it was read; try again")
 
 
+def left_behind(path: str | Path) -> list[Path]:
+    """Return the files in the folder of an artifact that its manifest does not name; a save removes what it can."""
+    folder = Path(path)
+    named = set(_files(_manifest(folder)["state"]))
+    return sorted(file for file in (folder / ARRAYS).iterdir() if file.name not in named)
+
+
 def _write_tree(folder: Path, state: State) -> dict[str, Any]:
     arrays = {name: _write_array(folder, array) for name, array in state.arrays.items()}
     parts = {name: _write_tree(folder, part) for name, part in state.parts.items()}

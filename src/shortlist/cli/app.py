@@ -12,6 +12,7 @@ from shortlist.cli.demo import demo
 from shortlist.cli.evaluate import evaluate
 from shortlist.cli.failures import Commands
 from shortlist.cli.fit import fit
+from shortlist.cli.forget import forget
 from shortlist.cli.init import init
 from shortlist.cli.recommend import recommend
 from shortlist.cli.related import related
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, check, init, fit, recommend, similar, related, evaluate, tune, compare, sweep):
+for command in (demo, check, init, fit, recommend, similar, related, evaluate, tune, compare, sweep, forget):
     app.command()(command)
 
 

@@ -29,6 +29,12 @@ def fit(
         typer.Option(metavar="DIR", help="An earlier fit to start from: a refit on new events in less time."),
     ] = None,
     rejects: Rejects = None,
+    without_histories: Annotated[
+        bool,
+        typer.Option(
+            "--without-histories", help="Save nobody's events: lists of users then show seen items, too."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Fit what CONFIG.toml describes on all of its data, and save it.
@@ -39,6 +45,8 @@ def fit(
     with working(f"reading {config}") as work:
         configuration = lazy.config.read(config)
         evaluation_arguments(configuration)
+        if without_histories:
+            lazy.privacy.require_separable(configuration.recommender)
         earlier: Any = None if start is None else _start(start, configuration.recommender, work)
         data = dataset_of(configuration, work, rejects)
         work.step(f"fitting on {len(data.interactions):,} events")
@@ -48,17 +56,25 @@ def fit(
         )
         seconds = time.perf_counter() - begun
         work.step(f"saving to {out}")
-        fitted.save(out)
+        fitted.save(out, histories=not without_histories)
     if as_json:
-        started = {} if start is None else {"start": str(start)}
+        started: dict[str, Any] = {} if start is None else {"start": str(start)}
+        started["histories"] = not without_histories
         screen.write_json(_values(data, out, type(fitted).__name__, configuration.seed, seconds) | started)
         return
     console = screen.results()
     how = "fitted" if start is None else f"started from {start}, fitted"
     console.print(f"{how} {_described(fitted)} on {_size(data)} in {seconds:.1f} s", soft_wrap=True)
-    console.print(f"saved to {out}", soft_wrap=True)
-    user = shlex.quote(str(data.users.ids[0]))
-    console.print(f"next: shortlist recommend {shlex.quote(str(out))} --user {user}", soft_wrap=True)
+    console.print(f"saved to {out}{' without histories' * without_histories}", soft_wrap=True)
+    whom = _whom(fitted, data, without_histories)
+    console.print(f"next: shortlist recommend {shlex.quote(str(out))} {whom}", soft_wrap=True)
+
+
+def _whom(fitted: "Model | Pipeline", data: "Dataset", without_histories: bool) -> str:
+    """Return for whom lists can be asked, as options of `shortlist recommend`."""
+    if without_histories and isinstance(fitted, lazy.pipeline.Pipeline):
+        return f"--session {shlex.quote(str(data.items.ids[0]))}"
+    return f"--user {shlex.quote(str(data.users.ids[0]))}{' --include-seen' * without_histories}"
 
 
 def _start(path: Path, recommender: "Model | Pipeline", work: "Work") -> "Model | Pipeline":

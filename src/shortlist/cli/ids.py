@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 MAX_NAMED = 5
 
 
-def typed_users(texts: Sequence[str], memory: Memory, *, must_exist: bool) -> list[Id]:
+UNKNOWN_HINT = (
+    "--on-unknown fallback gives unknown users the popular items, --on-unknown skip leaves them out"
+)
+
+
+def typed_users(
+    texts: Sequence[str], memory: Memory, *, must_exist: bool, hint: str = UNKNOWN_HINT
+) -> list[Id]:
     """Return the distinct user ids that `texts` stand for, in the order given.
 
     Raises `UnknownIdError` with the nearest ids for the first that is not in the data, where all must be.
@@ -28,10 +35,7 @@ def typed_users(texts: Sequence[str], memory: Memory, *, must_exist: bool) -> li
         if not must_exist and users.kind == "integer" and isinstance(user, str):
             raise ParameterError(f"{user!r} cannot be a user: the user ids of this data are integers")
         if must_exist and not _exists(user, users):
-            raise UnknownIdError(
-                f"{_unknown(user, users, 'user')}\n"
-                "--on-unknown fallback gives unknown users the popular items, --on-unknown skip leaves them out"
-            )
+            raise UnknownIdError(f"{_unknown(user, users, 'user')}\n{hint}".rstrip())
     return ids
 
 
@@ -54,11 +58,12 @@ def split_lists(texts: Iterable[str]) -> list[str]:
     """Return the ids of options that hold several: separated by commas, or one a line of the file named after @."""
     ids: list[str] = []
     for text in texts:
-        ids += _lines(Path(text[1:])) if text.startswith("@") else text.split(",")
+        ids += lines_of(Path(text[1:])) if text.startswith("@") else text.split(",")
     return [part for part in ids if part.strip()]
 
 
-def _lines(file: Path) -> list[str]:
+def lines_of(file: Path) -> list[str]:
+    """Return the lines of a text file. Raises `ParameterError` unless it is UTF-8."""
     try:
         # Not splitlines(), which also splits at characters that an id may hold, such as U+2028.
         return file.read_text("utf-8").split("\n")

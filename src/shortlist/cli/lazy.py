@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from shortlist import artifacts, config, output_file, pipeline, registry
+    from shortlist import artifacts, config, output_file, pipeline, privacy, registry
     from shortlist.cli import batch, compilation
     from shortlist.config import rewriting, template
     from shortlist.data import discovery, import_report, labels, read, reject_file, sql
@@ -36,6 +36,7 @@ __all__ = [
     "labels",
     "output_file",
     "pipeline",
+    "privacy",
     "read",
     "registry",
     "reject_file",
@@ -66,6 +67,7 @@ _HOME = {
     "labels": "shortlist.data.labels",
     "output_file": "shortlist.output_file",
     "pipeline": "shortlist.pipeline",
+    "privacy": "shortlist.privacy",
     "read": "shortlist.data.read",
     "registry": "shortlist.registry",
     "reject_file": "shortlist.data.reject_file",

@@ -111,8 +111,13 @@ class Model(ABC):
         """Return the `fitted` values by name without what is the removed users' own."""
         return removal.cut(fitted, ("known_users_", *self.BY_USER), self.USER_LISTS)
 
+    def require_separable(self) -> None:
+        """Raise `ParameterError` where histories are the model, so that it cannot be saved without them."""
+        for model in self.models.values():
+            model.require_separable()
+
     def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
-        """Return the `fitted` values by name without anybody's events; raise `ParameterError` where nothing is left."""
+        """Return the `fitted` values by name without anybody's events."""
         if not self.knows_by_history:
             return fitted
         return fitted | {"known_users_": np.zeros_like(self.known_users_)}
@@ -456,13 +461,19 @@ class Model(ABC):
         `ArtifactError`, and with histories=False `ParameterError` for a model that is nothing but histories.
         """
         self._require_fitted()
-        if self.only_past and not histories:
+        if not histories:
+            self.require_more_than_past()
+        memory = self.memory_ if histories else self.memory_.without_histories()
+        return artifacts.write(path, self.to_state(histories=histories), artifact_info(memory, self.seed_))
+
+    @final
+    def require_more_than_past(self) -> None:
+        """Raise `ParameterError` for a model that lists past items only, since alone it needs histories."""
+        if self.only_past:
             raise ParameterError(
                 f"{type(self).__name__} cannot be saved alone without histories: it lists nothing but what its users "
                 "chose before; a pipeline may have it in a source, for people who bring their events"
             )
-        memory = self.memory_ if histories else self.memory_.without_histories()
-        return artifacts.write(path, self.to_state(histories=histories), artifact_info(memory, self.seed_))
 
     @final
     def without_users(self, users: Id | Iterable[Id]) -> Self:
@@ -501,6 +512,7 @@ class Model(ABC):
         if removal is not None:
             fitted = self._without_users(removal, fitted)
         if not histories:
+            self.require_separable()
             fitted = self._without_histories(fitted)
         arrays = {name: value for name, value in fitted.items() if isinstance(value, np.ndarray)}
         plain = {name: value for name, value in fitted.items() if name not in arrays}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -113,7 +113,7 @@ class UserNeighbors(Model):
         self.min_neighbors = min_neighbors
         check_parameters(self)
 
-    def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
+    def require_separable(self) -> None:
         """Refuse: a person's neighbours are found by their events, and what is shown are theirs."""
         raise ParameterError(
             "UserNeighbors cannot be saved without histories: it finds people alike by their events and shows what "

@@ -65,7 +65,6 @@ def models() -> dict[str, Explained]:
         "RP3beta": Explained(sl.RP3beta()),
         "EASE": Explained(sl.EASE()),
         "GraphFilter": Explained(sl.GraphFilter()),
-        "KMeansSegments of items": Explained(sl.KMeansSegments(of="items")),
     }
 
 

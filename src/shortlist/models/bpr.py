@@ -12,6 +12,7 @@ from shortlist.errors import DataError, NonFiniteError, ParameterError
 from shortlist.models.fold_in import at_known_items, moved_to_items
 from shortlist.models.model import Model
 from shortlist.models.pairwise_fold_in import LEAST_REG, Comparison, best_vector
+from shortlist.models.removal_contributions import by_folding, by_removal
 from shortlist.models.score_rows import positive_items
 from shortlist.models.triples import Pairs, Sampler, Scorer, Steps, run_epoch
 from shortlist.models.vectors import DotProduct, UserVectors
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
+    from shortlist.contributions import Contributions
     from shortlist.data.dataset import Dataset
     from shortlist.models.fitting import Fitting
+    from shortlist.stages import Request
 
 Negatives = Literal["uniform", "popularity", "dynamic"]
 
@@ -261,6 +264,16 @@ class BPR(DotProduct, Model):
         vectors, known = self._folded(positive_items(log.history(), len(self.memory_.items)))
         zeros = np.zeros(len(vectors), np.float32)
         return UserVectors(vectors, zeros, known, events.users.ids, log.history(), self.space)
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        """Return by how much scores fall without each of the latest 50 positive items of the request's history.
+
+        The person is folded in with and without it (`by_removal`), which for users of the data too is near what they
+        are shown, and not equal.
+        """
+        history = request.history
+        counts = history.positive & self.known_items_[history.item_idx]
+        return by_removal(history, counts, item_idx, by_folding(self, item_idx))
 
     def _folded(self, liked: sparse.csr_array) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return vectors float32[n, dim] of rows of items, and bool[n]: who has one."""

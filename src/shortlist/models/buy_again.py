@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from shortlist.contributions import Contributions
 from shortlist.errors import ParameterError
 from shortlist.models.model import Model
 from shortlist.models.past_items import past_items
@@ -90,6 +91,12 @@ class BuyAgain(Model):
         at = past.find(row, item_idx)
         # One place more, for what is not of the past.
         return np.append(score, np.float32(0))[at]
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        """Return the whole score of each item as its own: a person's past speaks for nothing but itself."""
+        past, score = self._scored(request.history)
+        of_past = (item_idx[:, None] == past.item_idx) * score.astype(np.float64)
+        return Contributions(item_idx, past.item_idx, of_past)
 
     def _scored(self, history: History) -> tuple[PastItems, NDArray[np.float32]]:
         past = past_items(history, self.half_life_days, self.memory_.now)

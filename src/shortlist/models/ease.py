@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from shortlist import threads
+from shortlist.contributions import Contributions
 from shortlist.errors import ParameterError
 from shortlist.kernels.item_gram import gram_lower, sum_dense_rows
 from shortlist.models.model import Model
@@ -146,6 +147,13 @@ class EASE(Model):
 
     def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
         return score_rows(self._rows_of, self.memory_, user_idx, item_idx)
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        """Return B_ji of each positive item j of the request's history that entered: scores are their sum."""
+        past = positive_items(request.history, self.known_items_.size).indices.astype(np.int32)
+        past, known = past[self.known_items_[past]], self.known_items_[item_idx]
+        of_past = self.weights_[np.ix_(self._position[past], self._position[item_idx])].T * known[:, None]
+        return Contributions(item_idx, past, of_past.astype(np.float64))
 
     def fold_in_users(self, events: Dataset) -> UserVectors:
         """Return the people of `events` for `recommend`: their history is all that this model needs of them.

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from shortlist.contributions import Contributions
 from shortlist.data.truncated_svd import SingularVectors, truncated_svd
 from shortlist.errors import ParameterError
 from shortlist.kernels.graph_filter import add_lists, add_products, in_basis
+from shortlist.models.history_contributions import of_lists
 from shortlist.models.model import Model
 from shortlist.models.positive_matrix import one_item_each, positive_matrix
 from shortlist.models.score_rows import NOTHING, history_vectors, positive_items, rank_rows, score_rows
@@ -153,6 +155,16 @@ class GraphFilter(Model):
 
     def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
         return score_rows(self._rows_of, self.memory_, user_idx, item_idx)
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        """Return F_ji of each positive item j of the request's history: scores are their sum."""
+        past = positive_items(request.history, self.known_items_.size).indices.astype(np.int32)
+        past, known = past[self.known_items_[past]], self.known_items_[item_idx]
+        of_past = of_lists(self.filter_ptr_, self.filter_idx_, self.filter_values_, past, item_idx)
+        if self._has_spectral_part:
+            in_basis = self.basis_[past].astype(np.float64) * self._weights[past][:, None]
+            of_past += self._targets[: self.basis_.shape[1], item_idx].T @ in_basis.T
+        return Contributions(item_idx, past, of_past * known[:, None])
 
     def fold_in_users(self, events: Dataset) -> UserVectors:
         """Return the people of `events` for `recommend`: their history is all that this model needs of them.

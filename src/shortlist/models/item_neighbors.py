@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from shortlist.contributions import Contributions
 from shortlist.errors import ParameterError
 from shortlist.kernels.neighbor_sums import average_lists, sum_lists
+from shortlist.models.history_contributions import of_lists
 from shortlist.models.model import Model
 from shortlist.models.neighborhood import (
     Comparison,
@@ -204,6 +206,26 @@ class ItemNeighbors(Model):
         if unlisted:
             out[out == -np.inf] = 0
         return (out + (user_part[:, None] + self.item_baselines_)).astype(np.float32)
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        """Return what each item of the request's history adds: scores are the base and their sum.
+
+        Implicit: s_ij, and no base. Explicit: s_ij (r_uj − b_uj) / Σ s_ij, the base being the baseline b_ui; where too
+        few neighbours are rated, nothing is added to it.
+        """
+        history, n_items = request.history, self.known_items_.size
+        ratings = rows_of_people(
+            self, history.where(self.known_items_[history.item_idx]), n_items, self.memory_.feedback
+        )
+        past, of = ratings.indices.astype(np.int32), self._influence
+        similar = of_lists(of.ptr, of.idx, of.values, past, item_idx)
+        if self.feedback == "implicit":
+            return Contributions(item_idx, past, similar)
+        of_person = self._expected.user_part(ratings)
+        enough = (similar > 0).sum(axis=1) >= self.min_neighbors
+        share = similar / np.where(enough, similar.sum(axis=1), np.inf)[:, None]
+        of_past = share * self._expected.deviations(ratings, of_person)
+        return Contributions(item_idx, past, of_past, base=of_person + self.item_baselines_[item_idx])
 
     def _rank(self, request: Request) -> Lists:
         return rank_rows(self._rows_of, request, self.listed_items_)

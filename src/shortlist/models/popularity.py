@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from shortlist.contributions import Contributions
 from shortlist.errors import DataError, ParameterError
-from shortlist.models.common_order import best_permitted
+from shortlist.models.common_order import common_order, first_of_order
 from shortlist.models.model import Model
 from shortlist.parameters import number, one_of
 
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
 
 By = Literal["count", "decayed", "mean"]
 DAY = 86_400_000_000  # µs
+# What a person reads of the score.
+_MEASURED: dict[By, str] = {
+    "count": "popularity",
+    "decayed": "recent popularity",
+    "mean": "mean rating",
+}
 
 
 class Popularity(Model):
@@ -61,10 +69,19 @@ class Popularity(Model):
         return self._rank(request)
 
     def _rank(self, request: Request) -> Lists:
-        return best_permitted(self.item_scores_, self.listed_items_, request.k, request.eligible)
+        return first_of_order(self.item_scores_, self._order, request.k, request.eligible)
+
+    @cached_property
+    def _order(self) -> NDArray[np.int32]:
+        return common_order(self.item_scores_, self.listed_items_)
 
     def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
         return self.item_scores_[item_idx]
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        """Return one feature, how popular the item is: it is all of the score, for everybody alike."""
+        of_item = self.item_scores_[item_idx].astype(np.float64)[:, None]
+        return Contributions(item_idx, features=(_MEASURED[self.by],), of_features=of_item)
 
     def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
         raise ParameterError("Popularity has no user vectors; give user ids")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from scipy import sparse
 
+from shortlist.contributions import Contributions
 from shortlist.data.truncated_svd import sparse_product, truncated_svd
 from shortlist.errors import DataError
 from shortlist.models.fold_in import at_known_items
@@ -124,6 +125,14 @@ class PureSVD(DotProduct, Model):
         rows, zeros = np.flatnonzero(known), np.zeros(int(known.sum()), np.float32)
         lists = rank_by_vectors(vectors[rows], zeros, self, self.listed_items_, request.rows(rows))
         return lists.scatter(rows, len(request))
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        """Return what each item of the request's history adds: its entry of r_u times v_j·v_i, nothing else."""
+        row = self._rows(request.history, len(self.memory_.items))
+        past = row.indices[self.known_items_[row.indices]].astype(np.int32)
+        entries = row.data[self.known_items_[row.indices]].astype(np.float64)
+        factors = self.item_factors_[item_idx].astype(np.float64), self.item_factors_[past].astype(np.float64)
+        return Contributions(item_idx, past, factors[0] @ factors[1].T * entries)
 
     def _rank_vectors(self, users: UserVectors, request: Request) -> Lists:
         return self._rank(request)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from scipy import sparse
 
+from shortlist.contributions import Contributions
 from shortlist.errors import ParameterError
 from shortlist.kernels.neighbor_sums import sum_lists
+from shortlist.models.history_contributions import of_lists
 from shortlist.models.item_neighbors import first_of_lists
 from shortlist.models.model import Model
 from shortlist.models.positive_matrix import positive_matrix
@@ -98,6 +100,12 @@ class RP3beta(Model):
 
     def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> NDArray[np.float32]:
         return score_rows(self._rows_of, self.memory_, user_idx, item_idx)
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        """Return the walks through each positive item of the request's history: scores are their sum."""
+        past = positive_items(request.history, self.known_items_.size).indices.astype(np.int32)
+        of_past = of_lists(self.end_ptr_, self.end_idx_, self.end_values_, past, item_idx)
+        return Contributions(item_idx, past, of_past)
 
     def fold_in_users(self, events: Dataset) -> UserVectors:
         """Return the people of `events` for `recommend`: their history is all that this model needs of them.

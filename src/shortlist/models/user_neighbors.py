@@ -22,7 +22,8 @@ from shortlist.models.neighborhood import (
 from shortlist.models.positive_matrix import positive_matrix
 from shortlist.models.preferences import stated_in, with_stated
 from shortlist.models.rating_baseline import Baseline, BaselineKind, RatingBaseline
-from shortlist.models.score_rows import history_vectors, rank_rows, score_rows
+from shortlist.models.removal_contributions import by_removal
+from shortlist.models.score_rows import NOTHING, history_vectors, rank_rows, score_rows
 from shortlist.models.similar_rows import Similarity, SimilarRows
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shortlist.contributions import Contributions
     from shortlist.data.dataset import Dataset
     from shortlist.data.vocabulary import Id
     from shortlist.models.fitting import Fitting
@@ -166,6 +168,22 @@ class UserNeighbors(Model):
             out[out == -np.inf] = 0
         of_person = people.baseline.user_part(past)
         return (out + (of_person[:, None] + people.baseline.item_part)).astype(np.float32)
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        """Return by how much scores fall without each of the latest 50 items of the request's history (`by_removal`).
+
+        Neighbours are found anew each time. What nobody among them has scores 0 (explicit: the baseline).
+        """
+        history, people = request.history, self.people_of(request)
+        itself = request.user_idx if people is None else self.memory_.users.index_of(people.user_ids)
+
+        def scores_of(variants: History) -> NDArray[np.float64]:
+            stated = with_stated(variants, np.repeat(itself, len(variants)), self.known_items_.size)
+            rows = self._rows_of(stated, unlisted=True)[:, item_idx].astype(np.float64)
+            return np.where(rows == NOTHING, 0.0, rows)
+
+        counts = history.positive | (self.feedback == "explicit")
+        return by_removal(history, counts & self.known_items_[history.item_idx], item_idx, scores_of)
 
     def _ranked(self, request: Request, itself: NDArray[np.int32]) -> Lists:
         history = with_stated(request.history, itself, self.known_items_.size)

@@ -6,7 +6,13 @@ the caller selects the rows with `users_with_truth` or `select_lists`, which cou
 """
 
 from shortlist.metrics.accuracy import mae, rmse
-from shortlist.metrics.beyond_accuracy import catalogue_coverage, gini, intra_list_diversity, novelty
+from shortlist.metrics.beyond_accuracy import (
+    catalogue_coverage,
+    gini,
+    gini_of,
+    intra_list_diversity,
+    novelty,
+)
 from shortlist.metrics.binary import (
     auc,
     auc_draws,
@@ -46,6 +52,7 @@ __all__ = [
     "find_hits",
     "folding",
     "gini",
+    "gini_of",
     "hit_rate",
     "intra_list_diversity",
     "list_lengths",

@@ -53,12 +53,31 @@ def gini(recommended: ArrayLike, eligible: ArrayLike) -> float:
     >>> gini([[0, 1], [1, -1]], eligible=[True, True, True])  # x = 0, 1, 2: (−2·0 + 0·1 + 2·2) / (3·3) = 4/9
     0.4444444444444444
     """
-    shown = np.sort(_times_shown(recommended, eligible)).astype(np.float64)
-    total = float(shown.sum())
-    if total == 0:
+    shown = _times_shown(recommended, eligible)
+    if not shown.any():
         raise ParameterError("no list shows an item, so the Gini coefficient is undefined")
-    n = shown.size
-    return float(np.sum((2 * np.arange(1, n + 1) - n - 1) * shown) / (n * total))
+    return gini_of(shown)
+
+
+def gini_of(amounts: ArrayLike, n_zero: int = 0) -> float:
+    """Return how unevenly `amounts` fall on those that they belong to: the exposure of items or makers, say.
+
+    `amounts` float[m] >= 0 in any order, and `n_zero` more of 0. With x_1 <= … <= x_n all of them:
+    G = Σ_j (2j − n − 1) x_j / (n Σ_j x_j), in [0, (n − 1)/n]. O(m log m).
+
+    Raises `ParameterError` for an amount below 0, NaN or infinite, and where all are 0 (0/0).
+
+    >>> gini_of([1.0, 2.0], n_zero=1)  # x = 0, 1, 2: (−2·0 + 0·1 + 2·2) / (3·3) = 4/9
+    0.4444444444444444
+    """
+    ordered = np.sort(np.asarray(amounts, np.float64))
+    if ordered.ndim != 1 or not np.isfinite(ordered).all() or (ordered < 0).any():
+        raise ParameterError("amounts must be one row of finite numbers of at least 0")
+    total, n = float(ordered.sum()), ordered.size + n_zero
+    if total == 0:
+        raise ParameterError("all amounts are 0, so the Gini coefficient is undefined")
+    place = np.arange(n_zero + 1, n + 1)
+    return float(np.sum((2 * place - n - 1) * ordered) / (n * total))
 
 
 def novelty(recommended: ArrayLike, item_users: ArrayLike, n_users: int) -> Floats:

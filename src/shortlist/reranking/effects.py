@@ -8,8 +8,8 @@ several terms need not add up.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from shortlist.reranking.select import KINDS, Term, liked_by
 from shortlist.reranking.similarity_terms import DPP, MMR
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from shortlist.kernels.greedy_selection import Mix
@@ -38,6 +40,9 @@ GOALS: dict[type[Stage], str] = {
     Calibration: DIVERGENCE,
     Exposure: DISTANCE,
 }
+
+
+_ARRAYS = ("goal_with", "goal_without", "relevance_with", "relevance_without", "changed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +84,16 @@ class TermEffect:
     def lost(self) -> Floats:
         """Return float64[n]: how much mean relevance of the list the term costs."""
         return self.relevance_without - self.relevance_with
+
+    def rows(self, rows: NDArray[Any]) -> TermEffect:
+        """Return the effect on the people that `rows`, bool[n] or positions, picks."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in _ARRAYS})
+
+    @classmethod
+    def joined(cls, parts: Sequence[TermEffect]) -> TermEffect:
+        """Return the effect of one term on the people of all parts, of which there is one at least, in their order."""
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+        return replace(parts[0], **arrays)
 
 
 def effects(select: Select, request: Request, candidates: Candidates) -> list[TermEffect]:

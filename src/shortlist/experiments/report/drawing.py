@@ -1,0 +1,185 @@
+"""Pictures of a report: each figure with and without re-ranking, the exposure of groups, and the Lorenz curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from shortlist.experiments.charts import ACCENT, MUTED, PALETTE, altair_module
+from shortlist.experiments.report.wording import WORDS, number, title_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shortlist.experiments.charts import Chart
+    from shortlist.experiments.report.measured import Figure, GroupFigure
+    from shortlist.experiments.report.outcome import Report
+    from shortlist.experiments.sweep.figures import Estimate
+
+SHOWN, BY_SCORE = "shown", "by score alone"
+OWN, CATALOGUE, TARGET = "of what people like", "of the catalogue", "target"
+WIDTH, ROW = 360, 24
+_COLOURS = {SHOWN: ACCENT, BY_SCORE: PALETTE[1]}
+_MARKS = {OWN: "diamond", CATALOGUE: "stroke", TARGET: "cross"}
+
+
+def overview(report: Report) -> Chart:
+    """Return the picture that stands alone: figures, the groups of the first column, and the curves, under a title."""
+    alt = altair_module()
+    left = alt.vconcat(figures(report), curves(report), spacing=24).resolve_scale(color="independent")
+    columns = list(report.groups)
+    parts = [left, exposure(report, columns[0])] if columns else [left]
+    chart: Chart = (
+        alt.hconcat(*parts, spacing=36)
+        .resolve_scale(color="independent", shape="independent")
+        .properties(
+            title=alt.TitleParams(
+                f"What the lists are like: {report.setting.recommender}",
+                subtitle=f"{report.setting.n_people:,} people, lists of {report.setting.k}",
+            )
+        )
+    )
+    return chart
+
+
+def figures(report: Report) -> Chart:
+    """Return a row a figure on a scale of its own: its value shown and by score alone, with intervals."""
+    alt = altair_module()
+    rows = [_figure(figure, is_first=not at) for at, figure in enumerate(report.figures)]
+    chart: Chart = alt.vconcat(*rows, spacing=2).resolve_scale(x="independent", color="shared")
+    return chart
+
+
+def figures_alt(report: Report) -> str:
+    """Return in words what `figures` shows."""
+    said = []
+    for figure in report.figures:
+        is_share = WORDS[figure.name].is_share
+        before = (
+            ""
+            if figure.by_score is None
+            else f" ({number(figure.by_score.value, is_share=is_share)} by score)"
+        )
+        said.append(f"{title_of(figure)} {number(figure.shown.value, is_share=is_share)}{before}")
+    return "; ".join(said)
+
+
+def _figure(figure: Figure, *, is_first: bool) -> Chart:
+    alt = altair_module()
+    rows = [_row(SHOWN, figure.shown)]
+    if figure.by_score is not None:
+        rows.append(_row(BY_SCORE, figure.by_score))
+    base = alt.Chart(_frame(rows)).encode(
+        y=alt.Y("what:N", title=None, axis=None, sort=[BY_SCORE, SHOWN]),
+        color=_colour(is_shown=is_first and len(rows) > 1),
+    )
+    name = alt.TitleParams(title_of(figure), orient="left", angle=0, align="right", baseline="middle")
+    name.fontSize, name.fontWeight, name.offset, name.anchor = 12, "normal", 8, "middle"
+    axis = alt.Axis(tickCount=4, format=".0%" if WORDS[figure.name].is_share else "~g")
+    x = alt.X("value:Q", title=None, scale=alt.Scale(zero=False, padding=12), axis=axis)
+    chart: Chart = alt.layer(
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=None), x2="high:Q"),
+        base.mark_point(filled=True, size=60, opacity=1).encode(x=x),
+    ).properties(width=WIDTH, height=ROW, title=name)
+    return chart
+
+
+def exposure(report: Report, column: str) -> Chart:
+    """Return the share of the exposure of each group, beside its share of what people like and of the catalogue."""
+    alt = altair_module()
+    groups = report.groups[column]
+    order = [group.label for group in groups]
+    rows = [
+        {"group": group.label, **_row(what, found)}
+        for group in groups
+        for what, found in ((SHOWN, group.shown), (BY_SCORE, group.by_score))
+        if found is not None
+    ]
+    y = alt.Y("group:N", title=column, sort=order, axis=alt.Axis(grid=True, labelLimit=220))
+    base = alt.Chart(_frame(rows)).encode(
+        y=y, yOffset=alt.YOffset("what:N", sort=[SHOWN, BY_SCORE]), color=_colour(is_shown=report.compares)
+    )
+    x = alt.X("value:Q", title="share of the exposure", axis=alt.Axis(format="~%"))
+    chart: Chart = (
+        alt.layer(
+            _references(groups, order, column),
+            base.mark_rule(strokeWidth=2).encode(
+                x=alt.X("low:Q", title="share of the exposure"), x2="high:Q"
+            ),
+            base.mark_point(filled=True, size=45, opacity=1).encode(x=x),
+        )
+        .resolve_scale(color="independent")
+        .properties(width=WIDTH, height=max(ROW, 26) * len(order))
+    )
+    return chart
+
+
+def exposure_alt(report: Report, column: str) -> str:
+    """Return in words what `exposure` shows."""
+    return "; ".join(
+        f"{group.label} {number(group.shown.value, is_share=True)}" for group in report.groups[column]
+    )
+
+
+def _references(groups: Sequence[GroupFigure], order: Sequence[str], column: str) -> Chart:
+    """Return marks where the shares of what people like, of the catalogue and of the target lie."""
+    alt = altair_module()
+    rows = [
+        {"group": group.label, "what": what, "value": value}
+        for group in groups
+        for what, value in ((OWN, group.own), (CATALOGUE, group.catalogue), (TARGET, group.target))
+        if value is not None
+    ]
+    there = [what for what in _MARKS if any(row["what"] == what for row in rows)]
+    shape = alt.Shape(
+        "what:N",
+        title=None,
+        scale=alt.Scale(domain=there, range=[_MARKS[what] for what in there]),
+        legend=alt.Legend(orient="bottom", symbolStrokeColor=MUTED),
+    )
+    chart: Chart = (
+        alt.Chart(pl.DataFrame(rows))
+        .mark_point(size=60, color=MUTED, strokeWidth=1.5, opacity=0.9)
+        .encode(y=alt.Y("group:N", title=column, sort=list(order)), x="value:Q", shape=shape)
+    )
+    return chart
+
+
+def curves(report: Report) -> Chart:
+    """Return the Lorenz curves: the share of exposure of the least exposed share of items."""
+    alt = altair_module()
+    rows = [
+        {"what": what, "items": items, "share": share}
+        for what, points in report.curves.items()
+        for items, share in points
+    ]
+    x = alt.X("items:Q", title="share of the items, the least shown first", axis=alt.Axis(format="~%"))
+    y = alt.Y("share:Q", title="share of the exposure", axis=alt.Axis(format="~%"))
+    even = alt.Chart(alt.Data(values=[{"items": 0, "share": 0}, {"items": 1, "share": 1}]))
+    lines = alt.Chart(pl.DataFrame(rows)).mark_line(strokeWidth=2, clip=True)
+    chart: Chart = alt.layer(
+        even.mark_line(strokeDash=[4, 3], color=MUTED, strokeWidth=1).encode(x=x, y=y),
+        lines.encode(x=x, y=y, color=_colour(is_shown=report.compares)),
+    ).properties(width=WIDTH, height=200)
+    return chart
+
+
+def _colour(*, is_shown: bool) -> Any:
+    alt = altair_module()
+    scale = alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))
+    return alt.Color("what:N", title=None, scale=scale, legend=alt.Legend(orient="top") if is_shown else None)
+
+
+def _row(what: str, found: Estimate) -> dict[str, Any]:
+    low, high = found.low, found.high
+    return {
+        "what": what,
+        "value": found.value,
+        "low": found.value if low is None else low,
+        "high": found.value if high is None else high,
+    }
+
+
+def _frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    return pl.DataFrame(rows)

@@ -97,7 +97,7 @@ clean:
 
 .venv/base.stamp: .venv/made.stamp $(DEFINITION)
 	@echo "Installing shortlist and MovieLens small (about 150 MB to download the first time)"
-	@$(PIP_INSTALL) -e . -e packages/shortlist-movielens
+	@$(PIP_INSTALL) -e '.[ranker]' -e packages/shortlist-movielens
 	@touch $@
 
 .venv/test.stamp: .venv/base.stamp

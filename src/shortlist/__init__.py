@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from shortlist.experiments.evaluate import evaluate as evaluate
     from shortlist.experiments.onboarding import Questionnaire as Questionnaire
     from shortlist.experiments.onboarding import onboarding_items as onboarding_items
+    from shortlist.experiments.report.report import report as report
     from shortlist.experiments.sweep.sweep import sweep as sweep
     from shortlist.experiments.tuning.tune import tune as tune
     from shortlist.models import k_means as k_means
@@ -202,6 +203,7 @@ _HOME = {
     "onboarding_items": "shortlist.experiments.onboarding",
     "read": "shortlist.data.read",
     "recommend_all": "shortlist.data.batch",
+    "report": "shortlist.experiments.report.report",
     "set_num_threads": "shortlist.threads",
     "sweep": "shortlist.experiments.sweep.sweep",
     "tune": "shortlist.experiments.tuning.tune",

@@ -16,6 +16,7 @@ from shortlist.cli.forget import forget
 from shortlist.cli.init import init
 from shortlist.cli.recommend import recommend
 from shortlist.cli.related import related
+from shortlist.cli.report import report
 from shortlist.cli.similar import similar
 from shortlist.cli.sweep import sweep
 from shortlist.cli.tune import tune
@@ -28,7 +29,21 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, check, init, fit, recommend, similar, related, evaluate, tune, compare, sweep, forget):
+for command in (
+    demo,
+    check,
+    init,
+    fit,
+    recommend,
+    similar,
+    related,
+    evaluate,
+    tune,
+    compare,
+    sweep,
+    report,
+    forget,
+):
     app.command()(command)
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from shortlist.data import discovery, import_report, labels, read, reject_file, sql
     from shortlist.experiments import baseline, charts, demo, evaluate
     from shortlist.experiments.comparing import agreement, compare
+    from shortlist.experiments.report import outcome as report_outcome
+    from shortlist.experiments.report import report
     from shortlist.experiments.sweep import outcome as sweep_outcome
     from shortlist.experiments.sweep import sizes as sweep_sizes
     from shortlist.experiments.sweep import sweep
@@ -41,6 +43,8 @@ __all__ = [
     "registry",
     "reject_file",
     "related_items",
+    "report",
+    "report_outcome",
     "rewriting",
     "sql",
     "sweep",
@@ -72,6 +76,8 @@ _HOME = {
     "registry": "shortlist.registry",
     "reject_file": "shortlist.data.reject_file",
     "related_items": "shortlist.retrieval.related_items",
+    "report": "shortlist.experiments.report.report",
+    "report_outcome": "shortlist.experiments.report.outcome",
     "rewriting": "shortlist.config.rewriting",
     "sql": "shortlist.data.sql",
     "sweep": "shortlist.experiments.sweep.sweep",

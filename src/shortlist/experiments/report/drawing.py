@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 SHOWN, BY_SCORE = "shown", "by score alone"
 OWN, CATALOGUE, TARGET = "of what people like", "of the catalogue", "target"
-WIDTH, ROW = 360, 24
+WIDTH, ROW, NAMES = 360, 26, 230  # of a panel, of a row, and of the names beside it
 _COLOURS = {SHOWN: ACCENT, BY_SCORE: PALETTE[1]}
+_MIDDLE = "between"
+_DASHES = {SHOWN: [1, 0], BY_SCORE: [6, 4]}
 _MARKS = {OWN: "diamond", CATALOGUE: "stroke", TARGET: "cross"}
 
 
@@ -47,7 +49,7 @@ def figures(report: Report) -> Chart:
     """Return a row a figure on a scale of its own: its value shown and by score alone, with intervals."""
     alt = altair_module()
     rows = [_figure(figure, is_first=not at) for at, figure in enumerate(report.figures)]
-    chart: Chart = alt.vconcat(*rows, spacing=2).resolve_scale(x="independent", color="shared")
+    chart: Chart = alt.vconcat(*rows, spacing=6).resolve_scale(x="independent", color="shared")
     return chart
 
 
@@ -67,21 +69,20 @@ def figures_alt(report: Report) -> str:
 
 def _figure(figure: Figure, *, is_first: bool) -> Chart:
     alt = altair_module()
-    rows = [_row(SHOWN, figure.shown)]
-    if figure.by_score is not None:
-        rows.append(_row(BY_SCORE, figure.by_score))
-    base = alt.Chart(_frame(rows)).encode(
-        y=alt.Y("what:N", title=None, axis=None, sort=[BY_SCORE, SHOWN]),
+    both = {SHOWN: figure.shown} | ({} if figure.by_score is None else {BY_SCORE: figure.by_score})
+    rows = [{"figure": title_of(figure), **_row(what, found)} for what, found in both.items()]
+    axis = alt.Axis(domain=False, ticks=False, minExtent=NAMES, maxExtent=NAMES, labelLimit=NAMES)
+    base = alt.Chart(pl.DataFrame(rows)).encode(
+        y=alt.Y("figure:N", title=None, axis=axis),
+        yOffset=alt.YOffset("what:N", sort=[SHOWN, BY_SCORE]),
         color=_colour(is_shown=is_first and len(rows) > 1),
     )
-    name = alt.TitleParams(title_of(figure), orient="left", angle=0, align="right", baseline="middle")
-    name.fontSize, name.fontWeight, name.offset, name.anchor = 12, "normal", 8, "middle"
-    axis = alt.Axis(tickCount=4, format=".0%" if WORDS[figure.name].is_share else "~g")
-    x = alt.X("value:Q", title=None, scale=alt.Scale(zero=False, padding=12), axis=axis)
+    ticks = alt.Axis(tickCount=4, format="~%" if WORDS[figure.name].is_share else "~g")
+    x = alt.X("value:Q", title=None, scale=alt.Scale(zero=False, padding=12), axis=ticks)
     chart: Chart = alt.layer(
         base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=None), x2="high:Q"),
         base.mark_point(filled=True, size=60, opacity=1).encode(x=x),
-    ).properties(width=WIDTH, height=ROW, title=name)
+    ).properties(width=WIDTH, height=ROW)
     return chart
 
 
@@ -91,27 +92,22 @@ def exposure(report: Report, column: str) -> Chart:
     groups = report.groups[column]
     order = [group.label for group in groups]
     rows = [
-        {"group": group.label, **_row(what, found)}
+        {"group": group.label, "line": what, **_row(what, found)}
         for group in groups
         for what, found in ((SHOWN, group.shown), (BY_SCORE, group.by_score))
         if found is not None
     ]
     y = alt.Y("group:N", title=column, sort=order, axis=alt.Axis(grid=True, labelLimit=220))
-    base = alt.Chart(_frame(rows)).encode(
-        y=y, yOffset=alt.YOffset("what:N", sort=[SHOWN, BY_SCORE]), color=_colour(is_shown=report.compares)
+    base = alt.Chart(pl.DataFrame(rows)).encode(
+        y=y, yOffset=_between(), color=_colour(is_shown=report.compares)
     )
-    x = alt.X("value:Q", title="share of the exposure", axis=alt.Axis(format="~%"))
-    chart: Chart = (
-        alt.layer(
-            _references(groups, order, column),
-            base.mark_rule(strokeWidth=2).encode(
-                x=alt.X("low:Q", title="share of the exposure"), x2="high:Q"
-            ),
-            base.mark_point(filled=True, size=45, opacity=1).encode(x=x),
-        )
-        .resolve_scale(color="independent")
-        .properties(width=WIDTH, height=max(ROW, 26) * len(order))
-    )
+    title = "share of the exposure"
+    x = alt.X("value:Q", title=title, axis=alt.Axis(format="~%", tickCount=6))
+    chart: Chart = alt.layer(
+        _references(groups, order, column),
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q"),
+        base.mark_point(filled=True, size=45, opacity=1).encode(x=x),
+    ).properties(width=WIDTH, height=ROW * len(order))
     return chart
 
 
@@ -126,7 +122,7 @@ def _references(groups: Sequence[GroupFigure], order: Sequence[str], column: str
     """Return marks where the shares of what people like, of the catalogue and of the target lie."""
     alt = altair_module()
     rows = [
-        {"group": group.label, "what": what, "value": value}
+        {"group": group.label, "line": _MIDDLE, "what": what, "value": value}
         for group in groups
         for what, value in ((OWN, group.own), (CATALOGUE, group.catalogue), (TARGET, group.target))
         if value is not None
@@ -141,7 +137,9 @@ def _references(groups: Sequence[GroupFigure], order: Sequence[str], column: str
     chart: Chart = (
         alt.Chart(pl.DataFrame(rows))
         .mark_point(size=60, color=MUTED, strokeWidth=1.5, opacity=0.9)
-        .encode(y=alt.Y("group:N", title=column, sort=list(order)), x="value:Q", shape=shape)
+        .encode(
+            y=alt.Y("group:N", title=column, sort=list(order)), yOffset=_between(), x="value:Q", shape=shape
+        )
     )
     return chart
 
@@ -156,13 +154,22 @@ def curves(report: Report) -> Chart:
     ]
     x = alt.X("items:Q", title="share of the items, the least shown first", axis=alt.Axis(format="~%"))
     y = alt.Y("share:Q", title="share of the exposure", axis=alt.Axis(format="~%"))
+    dashes = alt.StrokeDash(
+        "what:N", scale=alt.Scale(domain=list(_DASHES), range=list(_DASHES.values())), legend=None
+    )
     even = alt.Chart(alt.Data(values=[{"items": 0, "share": 0}, {"items": 1, "share": 1}]))
     lines = alt.Chart(pl.DataFrame(rows)).mark_line(strokeWidth=2, clip=True)
     chart: Chart = alt.layer(
         even.mark_line(strokeDash=[4, 3], color=MUTED, strokeWidth=1).encode(x=x, y=y),
-        lines.encode(x=x, y=y, color=_colour(is_shown=report.compares)),
+        lines.encode(x=x, y=y, color=_colour(is_shown=report.compares), strokeDash=dashes),
     ).properties(width=WIDTH, height=200)
     return chart
+
+
+def _between() -> Any:
+    """Return where in the row of a group a mark stands: what is shown above, by score below, references between."""
+    alt = altair_module()
+    return alt.YOffset("line:N", scale=alt.Scale(domain=[SHOWN, _MIDDLE, BY_SCORE], paddingOuter=0.2))
 
 
 def _colour(*, is_shown: bool) -> Any:
@@ -179,7 +186,3 @@ def _row(what: str, found: Estimate) -> dict[str, Any]:
         "low": found.value if low is None else low,
         "high": found.value if high is None else high,
     }
-
-
-def _frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame(rows)

@@ -32,7 +32,7 @@ from shortlist.models.people import people_of, request_for
 from shortlist.models.vectors import UserVectors
 from shortlist.parameters import generator
 from shortlist.privacy import classes_of, require_histories
-from shortlist.reranking.chain import adjusted, finite, listed, pins_within
+from shortlist.reranking.chain import adjusted, chooser, finite, listed, pins_within
 from shortlist.retrieval.merge import Merge
 from shortlist.retrieval.pinned import with_pinned
 from shortlist.retrieval.popular import Popular
@@ -333,6 +333,7 @@ class Pipeline:
             effects_of=partial(explanations.effects_on_list, self, request),
             notes_of=partial(explanations.notes, self, request),
             objective=getattr(self.scorer_, "says", None),
+            chosen_by=getattr(chooser(self.rerank_), "says", None),
         )
 
     def _alike(self, request: Request) -> Iterable[tuple[NDArray[np.int64], Request]]:

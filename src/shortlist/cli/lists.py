@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from shortlist.cli import way
 from shortlist.cli.screen import short_float, table
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class ShownLists:
 
     @classmethod
     def of(cls, shown: Recommendations, k: int, maker: str, *, explain: bool = False) -> ShownLists:
-        """Return the lists of `shown`; with `explain` also what became of all candidates.
+        """Return the lists of `shown`; with `explain` also the whole way there of each.
 
         `maker` is the source of items that a single model lists.
         """
@@ -48,6 +48,11 @@ class ShownLists:
         """Print each list as a table with its remarks."""
         for number, user in enumerate(self.users):
             console.print("\n" * (number > 0) + f"Recommended to user {user['user_id']}", style="bold")
+            if "objective" in user:
+                console.print(f"Ranked for {user['objective']}.")
+            if "steps" in user:
+                console.print(way.account(user))
+                console.print()
             if user["items"]:
                 console.print(_list_table(user))
             for remark in _remarks(user):
@@ -57,7 +62,7 @@ class ShownLists:
 def _user_values(
     shown: Recommendations, user: Id, rows: list[dict[str, Any]], k: int, maker: str, *, explain: bool
 ) -> dict[str, Any]:
-    fallback = user in shown.fallback
+    fallback, in_turn = user in shown.fallback, user in shown.in_turn
     trace = [] if shown.candidates is None or fallback else shown.trace(user).to_dicts()
     proposed = {candidate["item_id"]: candidate for candidate in trace}
     names = () if shown.candidates is None else shown.candidates.sources
@@ -68,21 +73,35 @@ def _user_values(
         "fallback": fallback,
         "shortfall": shown.shortfalls.get(user),
     }
-    if user in shown.in_turn:
+    if in_turn:
         values["in_turn"] = True
+    if shown.objective is not None and not fallback and not in_turn:
+        values["objective"] = shown.objective
+    if user in shown.notes:
+        values["notes"] = list(shown.notes[user])
     values["items"] = [_item_values(row, proposed.get(row["item_id"]), names, maker) for row in rows]
-    if explain and trace:
-        values["candidates"] = _candidate_counts(trace, names)
-        for item in values["items"]:
-            item |= _origin(proposed[item["item_id"]], names)
+    if explain:
+        _add_way(values, shown, user, trace)
     return values
+
+
+def _add_way(values: dict[str, Any], shown: Recommendations, user: Id, trace: list[dict[str, Any]]) -> None:
+    """Put why each item is shown into `values`, and of a pipeline what became of all candidates."""
+    for item, explanation in zip(values["items"], shown.explain(user), strict=True):
+        item |= way.sentence_values(explanation)
+    if not trace or shown.candidates is None:
+        return
+    values |= way.way_values(shown, user, trace)
+    proposed = {candidate["item_id"]: candidate for candidate in trace}
+    for item in values["items"]:
+        item |= way.origin_values(proposed[item["item_id"]], shown.candidates.sources, shown.candidates.terms)
 
 
 def _item_values(
     row: dict[str, Any], candidate: dict[str, Any] | None, names: tuple[str, ...], maker: str
 ) -> dict[str, Any]:
     title = {} if row.get("title") is None else {"title": row["title"]}
-    sources = [maker] if candidate is None else list(_ranks(candidate, names))
+    sources = [maker] if candidate is None else list(way.ranks_of(candidate, names)) or [way.PIN]
     score = short_float(row["score"])
     return {
         "item_id": row["item_id"],
@@ -94,45 +113,37 @@ def _item_values(
     }
 
 
-def _origin(candidate: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {"source_ranks": _ranks(candidate, names), "because_of": candidate["because_of"]}
-
-
-def _ranks(candidate: dict[str, Any], names: tuple[str, ...]) -> dict[str, int]:
-    ranks = {name: candidate[f"{name}_rank"] for name in names}
-    return {name: rank for name, rank in ranks.items() if rank is not None}
-
-
-def _candidate_counts(trace: list[dict[str, Any]], names: tuple[str, ...]) -> dict[str, Any]:
-    removed = Counter(candidate["removed_by"] for candidate in trace if candidate["removed_by"] is not None)
-    return {
-        "proposed": {
-            name: sum(candidate[f"{name}_rank"] is not None for candidate in trace) for name in names
-        },
-        "distinct": len(trace),
-        "removed": dict(removed.most_common()),
-        "scored": len(trace) - removed.total(),
-    }
-
-
 def _list_table(values: dict[str, Any]) -> Table:
+    moved = "steps" in values and way.moved_by_steps(values)
     rows: list[list[str | Text]] = [
-        [str(item["rank"]), str(item["item_id"]), _named(item), f"{item['score']:.4g}", _proposers(item)]
+        [
+            str(item["rank"]),
+            str(item["item_id"]),
+            _named(item, whole=moved),
+            *([way.moves(values, item)] if moved else []),
+            f"{item['score']:.4g}",
+            *([] if moved else [_proposers(item)]),
+        ]
         for item in values["items"]
     ]
     named = "title and why" if any("title" in item for item in values["items"]) else "why"
-    columns: list[tuple[str, Side]] = [("#", "right"), ("item", "left"), (named, "left"), ("score", "right")]
-    return table([*columns, ("proposed by", "left")], rows)
+    columns: list[tuple[str, Side]] = [("#", "right"), ("item", "left"), (named, "left")]
+    columns += [("places", "whole")] if moved else []
+    columns += [("score", "right")]
+    return table(columns if moved else [*columns, ("proposed by", "left")], rows)
 
 
-def _named(item: dict[str, Any]) -> Text:
+def _named(item: dict[str, Any], *, whole: bool) -> Text:
+    """Return title and sentence; on the `whole` way also what proposed the item, and what it was chosen for."""
     title = f"{item['title']}\n" if "title" in item else ""
-    return Text.assemble((title, "bold"), item["reason"])
+    below = [f"from {_proposers(item)}", way.worth_of(item)] if whole else []
+    more = "".join(f"\n{line}" for line in below if line)
+    return Text.assemble((title, "bold"), item.get("sentence", item["reason"]), (more, "dim"))
 
 
 def _proposers(item: dict[str, Any]) -> str:
     ranks = item.get("source_ranks")
-    if ranks is None:
+    if not ranks:
         return ", ".join(item["sources"])
     return ", ".join(f"{name}\N{NO-BREAK SPACE}{rank}" for name, rank in ranks.items())
 
@@ -148,16 +159,7 @@ def _remarks(values: dict[str, Any]) -> list[str]:
         )
     if values["shortfall"]:
         remarks.append(f"{len(values['items'])} of {values['k']} items: {values['shortfall']}.")
-    if "candidates" in values:
-        remarks.append(_account(values["candidates"], len(values["items"])))
+    remarks += [f"{note}." for note in values.get("notes", [])]
+    if "steps" in values and values["items"]:
+        remarks += way.below(values)
     return ["", *remarks] if remarks else []
-
-
-def _account(counts: dict[str, Any], n_shown: int) -> str:
-    proposed = ", ".join(f"{name} {n}" for name, n in counts["proposed"].items())
-    removed = ", ".join(f"{n} {rule}" for rule, n in counts["removed"].items()) or "none"
-    return (
-        f"Proposed: {proposed}; {counts['distinct']} distinct items. Removed: {removed}. "
-        f"Scored: {counts['scored']}, of which the best {n_shown} are shown.\n"
-        "The number after a source is the rank that it gave the item."
-    )

@@ -53,6 +53,7 @@ class Recommendations:
       its sources took turns: the score is 1 / turn
     - reason: why an item is on a list, where nothing more is known (`reason_of`)
     - objective: what the lists are ranked for, in words, where the scorer says it
+    - chosen_by: what chose the lists and by what, in words, where they are not ordered by score
     - candidates: everything that was proposed (pipelines only), rows aligned with user_ids
     - explain_of, effects_of, notes_of: what `explain`, `effects` and `notes` ask; whoever made the lists knows
     """
@@ -67,6 +68,7 @@ class Recommendations:
     reason_of: Callable[[Recommendations], Sequence[Reason]] | None = None
     reason: Reason = PLAIN_REASON
     objective: str | None = None
+    chosen_by: str | None = None
     explain_of: Callable[[Recommendations, int], Sequence[Explanation]] | None = None
     effects_of: Callable[[Recommendations, int], Sequence[Mapping[str, str | float]]] | None = None
     notes_of: Callable[[Recommendations], Mapping[Id, Sequence[str]]] | None = None

@@ -91,6 +91,17 @@ class Select(Stage):
         said = ", ".join(f"at most {most} of one {column}" for column, most in self.caps.items())
         return said or None
 
+    @property
+    def says(self) -> str:
+        """Return what lists are chosen by, in words.
+
+        >>> Select(MMR(0.2, on="genres"), caps={"maker": 2}).says
+        'Select: relevance 0.8, MMR 0.2; at most 2 of one maker'
+        """
+        weights = [f"relevance {self.weight[0]:g}"]
+        weights += [f"{term.name} {term.weight:g}" for term in self.parts if isinstance(term, Term)]
+        return "; ".join([f"{self.name}: {', '.join(weights)}", *([self.capped] if self.capped else [])])
+
     def _prepare(self, dataset: Dataset) -> None:
         labels = [RowLabels.of(dataset, "item", column, f"{self.name}(caps=…)") for column in self.caps]
         start = offsets(np.array([len(some.labels) for some in labels], np.int64))

@@ -31,13 +31,20 @@ if TYPE_CHECKING:
 # What the parts of a value are, in the order of the columns that the kernel writes.
 PARTS = ("relevance", "mmr", "dpp", "calibration", "exposure")
 _SAFE = 300.0  # e to this power is still a float64
+_NO_PTR, _NO_LABEL = np.zeros(1, np.int64), np.zeros(0, np.int32)
 
 
 class Similar(NamedTuple):
-    """Unit vectors float32[m, d], a row of zeros where nothing is known; ε of the determinant's kernel matrix."""
+    """What candidates are alike by, and ε of the determinant's kernel matrix.
+
+    Unit vectors float32[m, d], a row of zeros where nothing is known. Or, where there are no vectors, labels: ptr
+    int64[m + 1] and label int32[x], distinct within a candidate; the cosine of multi-hot vectors, 0 where one has none.
+    """
 
     vectors: NDArray[np.float32]
     epsilon: float
+    ptr: NDArray[np.int64] = _NO_PTR
+    label: NDArray[np.int32] = _NO_LABEL
 
 
 class Mix(NamedTuple):
@@ -66,6 +73,46 @@ def _dots(vectors: NDArray[np.float32], with_row: int, out: NDArray[np.float32])
         for f in range(vectors.shape[1]):
             total += vectors[i, f] * vectors[with_row, f]
         out[i] = total
+
+
+@kernel
+def _label_cosines(
+    similar: Similar, with_row: int, mark: NDArray[np.bool_], out: NDArray[np.float32]
+) -> None:
+    """Write the cosines by labels; `mark` is all False before and after."""
+    ptr, label = similar.ptr, similar.label
+    own = label[ptr[with_row] : ptr[with_row + 1]]
+    for one in own:
+        mark[one] = True
+    for i in range(out.size):
+        common = 0
+        for at in range(ptr[i], ptr[i + 1]):
+            common += mark[label[at]]
+        out[i] = 0.0
+        if common:
+            out[i] = np.float32(common / np.sqrt((ptr[i + 1] - ptr[i]) * own.size))
+    for one in own:
+        mark[one] = False
+
+
+@kernel
+def _similarities(similar: Similar, with_row: int, mark: NDArray[np.bool_], out: NDArray[np.float32]) -> None:
+    """Write how similar every candidate is to that at `with_row`."""
+    if similar.vectors.shape[0] > 0:
+        _dots(similar.vectors, with_row, out)
+    else:
+        _label_cosines(similar, with_row, mark, out)
+
+
+@kernel
+def _n_labels(similar: Similar) -> int:
+    """Return one more than the largest label that a candidate has."""
+    most = -1
+    if similar.ptr.size == 0:  # no labels: a part of one entry
+        return 0
+    for at in range(similar.ptr[0], similar.ptr[-1]):
+        most = max(most, similar.label[at])
+    return most + 1
 
 
 @fast_kernel
@@ -184,7 +231,7 @@ class Chosen(NamedTuple):
 
     part float64[5, m]: parts of the value of each candidate; similar, largest float32[m]: similarity to the last and to
     the most similar chosen item; d2 float32[m] and rows float32[n, m]: of the Cholesky factor; groups float64[G] and
-    exposed float64[H]: share of each group, and exposure[0] that of all.
+    exposed float64[H]: share of each group, and exposure[0] that of all; mark bool: of labels, False between uses.
     """
 
     part: NDArray[np.float64]
@@ -195,11 +242,17 @@ class Chosen(NamedTuple):
     groups: NDArray[np.float64]
     exposed: NDArray[np.float64]
     exposure: NDArray[np.float64]
+    mark: NDArray[np.bool_]
 
 
 @kernel
 def _nothing_chosen(
-    relevance: NDArray[np.float64], weight: NDArray[np.float64], n: int, n_groups: int, n_exposed: int
+    relevance: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    n: int,
+    n_groups: int,
+    n_exposed: int,
+    n_labels: int,
 ) -> Chosen:
     m = relevance.size
     part = np.zeros((5, m))
@@ -213,6 +266,7 @@ def _nothing_chosen(
         np.zeros(n_groups),
         np.zeros(n_exposed),
         np.zeros(1),
+        np.zeros(n_labels, np.bool_),
     )
 
 
@@ -230,13 +284,13 @@ def _choose(
 ) -> None:
     """Bring `chosen` up to date with `pick` at place t."""
     if weight[1] > 0.0:
-        _dots(mmr.vectors, pick, chosen.similar)
+        _similarities(mmr, pick, chosen.mark, chosen.similar)
         for i in range(chosen.largest.size):
             if t == 0 or chosen.similar[i] > chosen.largest[i]:
                 chosen.largest[i] = chosen.similar[i]
             chosen.part[1, i] = -chosen.largest[i]
     if weight[2] > 0.0:
-        _dots(dpp.vectors, pick, chosen.similar)
+        _similarities(dpp, pick, chosen.mark, chosen.similar)
         _lower_determinants(chosen.similar, chosen.rows, t, pick, dpp.epsilon, chosen.d2)
     if weight[3] > 0.0:
         _add_mix(calibration, pick, 1.0, chosen.groups)
@@ -309,7 +363,8 @@ def greedy_selection(
     free, value = np.ones(m, np.bool_), np.zeros(m)
     count = np.zeros(caps.limit.size, np.int64)
     _set_pins_aside(pinned, caps, count, free)
-    chosen = _nothing_chosen(relevance, weight, n, calibration.target.size, exposure.target.size)
+    n_groups, n_labels = (calibration.target.size, exposure.target.size), max(_n_labels(mmr), _n_labels(dpp))
+    chosen = _nothing_chosen(relevance, weight, n, *n_groups, n_labels)
     lone = weight[1] == 0.0 and weight[3] == 0.0 and weight[4] == 0.0
     lift = np.zeros(0)
     if lone and weight[0] < _SAFE * weight[2]:
@@ -341,3 +396,46 @@ def greedy_selection(
         if t < n - 1:
             _choose(chosen, pick, t, weight, mmr, dpp, calibration, exposure, discount[t])
     return n
+
+
+@kernel
+def greedy_lists(
+    ptr: NDArray[np.int64],
+    relevance: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    mmr: Similar,
+    dpp: Similar,
+    calibration: Mix,
+    own_mix: NDArray[np.float64],
+    alpha: float,
+    exposure: Mix,
+    discount: NDArray[np.float64],
+    caps: Caps,
+    pinned: NDArray[np.int64],
+    picks: NDArray[np.int64],
+    parts: NDArray[np.float64],
+) -> None:
+    """Choose the lists of n people, each as `greedy_selection` does.
+
+    ptr int64[n + 1]: whose candidates are whose; all that belongs to candidates is aligned with these. own_mix
+    float64[n, n_groups] takes the place of the target of `calibration`. pinned and picks int64[n, k], parts
+    float64[n, k, 5]: a candidate is named by its position among the person's own. Picks of places that are not filled
+    stay as they are.
+    """
+    for row in range(ptr.size - 1):
+        a, b = ptr[row], ptr[row + 1]
+        n = min(picks.shape[1], b - a)
+        greedy_selection(
+            relevance[a:b],
+            weight,
+            Similar(mmr.vectors[a:b], mmr.epsilon, mmr.ptr[a : b + 1], mmr.label),
+            Similar(dpp.vectors[a:b], dpp.epsilon, dpp.ptr[a : b + 1], dpp.label),
+            Mix(calibration.ptr[a : b + 1], calibration.group, own_mix[row]),
+            alpha,
+            Mix(exposure.ptr[a : b + 1], exposure.group, exposure.target),
+            discount[:n],
+            Caps(caps.ptr[a : b + 1], caps.group, caps.limit),
+            pinned[row, :n],
+            picks[row, :n],
+            parts[row, :n],
+        )

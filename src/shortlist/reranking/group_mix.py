@@ -32,7 +32,14 @@ def mix_of(groups: RowLabels, item_idx: NDArray[np.int32]) -> NDArray[np.float64
     >>> mix_of(groups, np.array([0, 1], np.int32)).tolist()  # a: (1 + 1/2) / 2
     [0.75, 0.25]
     """
-    mine = groups.take(item_idx)
-    share = np.repeat(1.0 / np.maximum(np.diff(mine.ptr), 1), np.diff(mine.ptr))
-    mix = np.bincount(mine.code, share, len(groups.labels))
-    return mix / max(len(mine), 1)
+    return mixes_of(groups, np.array([0, item_idx.size]), item_idx)[0]
+
+
+def mixes_of(groups: RowLabels, ptr: NDArray[np.int64], item_idx: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return float64[n, n_groups]: the mix of the items of each of n lists, ptr int64[n + 1] and item_idx int32[m]."""
+    mine, length = groups.take(item_idx), ptr[1:] - ptr[:-1]
+    size, n_groups = mine.ptr[1:] - mine.ptr[:-1], len(groups.labels)
+    row = np.repeat(np.repeat(np.arange(length.size), length), size)
+    share = np.repeat(1.0 / np.maximum(size, 1), size)
+    mix = np.bincount(row * n_groups + mine.code, share, length.size * n_groups)
+    return mix.reshape(length.size, n_groups) / np.maximum(length, 1)[:, None]

@@ -13,7 +13,8 @@ from shortlist.errors import ParameterError
 from shortlist.kernels.greedy_selection import Mix
 from shortlist.models.stage import Stage
 from shortlist.parameters import number
-from shortlist.reranking.group_mix import groups_of, mix_of
+from shortlist.reranking.group_mix import groups_of, mix_of, mixes_of
+from shortlist.stages import distinct, offsets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
+    from shortlist.stages import History
 
 _LABELS = ("labels_", "label_ptr_", "label_code_")
 Target = Literal["catalogue", "equal"]
@@ -59,10 +61,19 @@ class Calibration(Stage):
         """Return the groups of all items."""
         return groups_of(RowLabels(self.on, self.labels_, self.label_ptr_, self.label_code_))
 
-    def of(self, item_idx: NDArray[np.int32], liked: NDArray[np.int32]) -> Mix:
-        """Return the groups of candidates, and p of somebody who likes the items `liked`."""
+    def of(self, item_idx: NDArray[np.int32]) -> Mix:
+        """Return the groups of candidates; what the mix should be is each person's own, `of_people`."""
         mine = self.groups.take(item_idx)
-        return Mix(mine.ptr, mine.code, mix_of(self.groups, np.unique(liked)))
+        return Mix(mine.ptr, mine.code, np.zeros(len(self.groups.labels)))
+
+    def of_people(self, history: History, start: int, stop: int) -> NDArray[np.float64]:
+        """Return float64[stop − start, n_groups]: p of these people, 0 of somebody who likes nothing yet."""
+        n_items, ptr = max(len(self.groups), 1), history.ptr[start : stop + 1]
+        own = slice(int(ptr[0]), int(ptr[-1]))
+        positive, row = history.positive[own], np.repeat(np.arange(stop - start), ptr[1:] - ptr[:-1])
+        liked = distinct(row[positive] * n_items + history.item_idx[own][positive])
+        row, item = np.divmod(liked, n_items)
+        return mixes_of(self.groups, offsets(np.bincount(row, minlength=stop - start)), item.astype(np.int32))
 
 
 class Exposure(Stage):

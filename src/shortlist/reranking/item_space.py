@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shortlist.kernels.greedy_selection import Similar
 from shortlist.kernels.unit_rows import number_labels, unit_rows_at, write_unit_labels
 
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ class ItemSpace:
         rows = np.zeros((item_idx.size, max(number_labels(*labels, column), 1)), np.float32)
         write_unit_labels(*labels, column, rows)
         return rows
+
+    def similar(self, item_idx: NDArray[np.int32], epsilon: float) -> Similar:
+        """Return what the items at `item_idx` int32[m] are alike by, for the selection; labels as they are."""
+        if isinstance(self.of, np.ndarray):
+            return Similar(self.unit(item_idx), epsilon)
+        mine = self.of.take(item_idx)
+        return Similar(np.zeros((0, 1), np.float32), epsilon, mine.ptr, mine.code)
 
     @cached_property
     def _n_labels(self) -> int:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from shortlist import threads
 from shortlist.data.row_labels import RowLabels
 from shortlist.errors import ParameterError
-from shortlist.kernels.greedy_selection import PARTS, Caps, Mix, Similar, greedy_selection
+from shortlist.kernels.greedy_selection import PARTS, Caps, Mix, Similar, greedy_lists
 from shortlist.models.stage import Stage
 from shortlist.parameters import whole
 from shortlist.reranking.group_terms import Calibration, Exposure
+from shortlist.reranking.pool import Pool
 from shortlist.reranking.similarity_terms import DPP, MMR
 from shortlist.stages import Lists, offsets
 
@@ -30,6 +32,8 @@ KINDS: tuple[type[Stage], ...] = (MMR, DPP, Calibration, Exposure)
 _NO_VECTORS = Similar(np.zeros((0, 1), np.float32), 1.0)
 _NO_GROUPS = Mix(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0))
 _SUM_SLACK = 1e-9
+# People whose lists are chosen in one call: their vectors stay in the cache.
+_BLOCK = 16
 
 
 class Select(Stage):
@@ -121,13 +125,15 @@ class Select(Stage):
 
         The score on a list is the scorer's, and need not fall along it.
         """
-        chosen = [self._row(request, candidates, row) for row in range(len(request))]
-        at = np.concatenate([np.zeros(0, np.int64), *(picked for picked, _, _ in chosen)])
-        ptr = offsets(np.array([picked.size for picked, _, _ in chosen], np.int64))
+        pool = Pool.of([self.pool_of(candidates, row) for row in range(len(request))], candidates)
+        places = self._places(pool, min(request.k, pool.longest))
+        picks, parts = self._chosen(request, pool, places)
+        at = pool.positions(picks)
+        ptr = offsets((picks >= 0).sum(axis=1))
         value = np.full((candidates.item_idx.size, len(PARTS)), np.nan, np.float32)
-        value[at] = np.concatenate([np.zeros((0, len(PARTS))), *(parts for _, parts, _ in chosen)])
+        value[at] = parts[picks >= 0]
         pinned = np.zeros(candidates.item_idx.size, bool)
-        pinned[at] = np.concatenate([np.zeros(0, bool), *(is_pinned for _, _, is_pinned in chosen)])
+        pinned[pool.positions(places)] = True
         lists = Lists(ptr, candidates.item_idx[at], candidates.score[at])
         used = self.weight > 0
         terms = tuple(name for name, is_used in zip(PARTS, used, strict=True) if is_used)
@@ -143,69 +149,65 @@ class Select(Stage):
             kept = kept[np.union1d(best, pinned)]
         return kept[np.argsort(candidates.item_idx[kept], kind="stable")]
 
-    def _row(
-        self, request: Request, candidates: Candidates, row: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Return the positions of the chosen candidates of one user, the parts of their values, who is pinned."""
-        pool = self.pool_of(candidates, row)
-        items = candidates.item_idx[pool]
-        n = min(request.k, pool.size)
-        places = self._places(items, n)
-        chosen, parts = np.full(n, -1, np.int64), np.zeros((n, len(PARTS)))
-        filled = greedy_selection(
-            relevance_of(candidates.score[pool]),
-            self.weight,
-            *self._terms(request, row, items),
-            1.0 / np.log2(np.arange(n) + 2.0),
-            self._caps(items),
-            places,
-            chosen,
-            parts,
-        )
-        picked = chosen[:filled]
-        return pool[picked], parts[:filled], np.isin(picked, places[places >= 0])
+    def _chosen(
+        self, request: Request, pool: Pool, places: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return picks int64[n, k] within each pool, −1 for none; and what they were worth, float64[n, k, 5]."""
+        n, k = places.shape
+        picks, parts = np.full((n, k), -1, np.int64), np.zeros((n, k, len(PARTS)))
+        discount = 1.0 / np.log2(np.arange(k) + 2.0)
 
-    def _places(self, items: NDArray[np.int32], n: int) -> NDArray[np.int64]:
-        """Return int64[n]: the candidate that is pinned to each place, −1 for none."""
-        places = np.full(n, -1, np.int64)
+        def choose(start: int, stop: int) -> None:
+            part = slice(int(pool.ptr[start]), int(pool.ptr[stop]))
+            items = pool.item_idx[part]
+            greedy_lists(
+                pool.ptr[start : stop + 1] - part.start,
+                pool.relevance[part],
+                self.weight,
+                *self._terms(request, start, stop, items),
+                discount,
+                self._caps(items),
+                places[start:stop],
+                picks[start:stop],
+                parts[start:stop],
+            )
+
+        threads.run_blocks(choose, n, _BLOCK)
+        return picks, parts
+
+    def _places(self, pool: Pool, k: int) -> NDArray[np.int64]:
+        """Return int64[n, k]: the candidate of each person's pool that is pinned to each place, −1 for none."""
+        length = pool.ptr[1:] - pool.ptr[:-1]
+        places, row = np.full((length.size, k), -1, np.int64), np.repeat(np.arange(length.size), length)
         for item, place in zip(self.pin_item_.tolist(), self.pin_place_.tolist(), strict=True):
-            at = np.flatnonzero(items == item)
-            if at.size and place <= n:
-                places[place - 1] = at[0]
+            at = np.flatnonzero(pool.item_idx == item)
+            at = at[place <= np.minimum(k, length[row[at]])]
+            if at.size:
+                places[row[at], place - 1] = at - pool.ptr[row[at]]
         return places
 
     def _terms(
-        self, request: Request, row: int, items: NDArray[np.int32]
-    ) -> tuple[Similar, Similar, Mix, float, Mix]:
+        self, request: Request, start: int, stop: int, items: NDArray[np.int32]
+    ) -> tuple[Similar, Similar, Mix, NDArray[np.float64], float, Mix]:
         mmr, dpp, calibration, exposure, alpha = _NO_VECTORS, _NO_VECTORS, _NO_GROUPS, _NO_GROUPS, 0.0
+        own_mix = np.zeros((stop - start, 0))
         for term in self.parts:
             if isinstance(term, MMR):
-                mmr = term.of(items)
+                mmr = term.among(items)
             elif isinstance(term, DPP):
-                dpp = term.of(items)
+                dpp = term.among(items)
             elif isinstance(term, Calibration):
-                calibration, alpha = term.of(items, liked_by(request, row)), term.alpha
+                calibration, alpha = term.of(items), term.alpha
+                own_mix = term.of_people(request.history, start, stop)
             elif isinstance(term, Exposure):
                 exposure = term.of(items)
-        return mmr, dpp, calibration, alpha, exposure
+        return mmr, dpp, calibration, own_mix, alpha, exposure
 
     def _caps(self, items: NDArray[np.int32]) -> Caps:
         if not self.caps:
             return Caps(np.zeros(items.size + 1, np.int64), self.cap_code_, self.cap_limit_)
         mine = RowLabels("", (), self.cap_ptr_, self.cap_code_).take(items)
         return Caps(mine.ptr, mine.code, self.cap_limit_)
-
-
-def relevance_of(score: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return float64[m]: scores of one request scaled to 0 … 1, all 0 where they are equal.
-
-    >>> relevance_of(np.array([2, 4, 3], np.float32)).tolist()
-    [0.0, 1.0, 0.5]
-    """
-    if not score.size:
-        return np.zeros(0)
-    low, high = float(score.min()), float(score.max())
-    return (score.astype(np.float64) - low) / (high - low) if high > low else np.zeros(score.size)
 
 
 def liked_by(request: Request, row: int) -> NDArray[np.int32]:

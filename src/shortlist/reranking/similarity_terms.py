@@ -64,8 +64,12 @@ class MMR(Stage):
         return _space(self, self.on, self.label_ptr_, self.label_code_)
 
     def of(self, item_idx: NDArray[np.int32]) -> Similar:
-        """Return the unit vectors of candidates; ε plays no part here."""
+        """Return the unit vectors of items; ε plays no part here."""
         return Similar(self._space.unit(item_idx), 1.0)
+
+    def among(self, item_idx: NDArray[np.int32]) -> Similar:
+        """Return what candidates are alike by: unit vectors, or labels as they are."""
+        return self._space.similar(item_idx, 1.0)
 
 
 class DPP(Stage):
@@ -111,8 +115,12 @@ class DPP(Stage):
         return _space(self, self.on, self.label_ptr_, self.label_code_)
 
     def of(self, item_idx: NDArray[np.int32]) -> Similar:
-        """Return the unit vectors of candidates, and ε."""
+        """Return the unit vectors of items, and ε."""
         return Similar(self._space.unit(item_idx), self.epsilon)
+
+    def among(self, item_idx: NDArray[np.int32]) -> Similar:
+        """Return what candidates are alike by, unit vectors or labels as they are, and ε."""
+        return self._space.similar(item_idx, self.epsilon)
 
 
 def _labels(term: MMR | DPP, dataset: Dataset, on: str | None) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

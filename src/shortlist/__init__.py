@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from shortlist.registry import load as load
     from shortlist.reranking.boost import Boost as Boost
     from shortlist.reranking.freshness import Freshness as Freshness
+    from shortlist.reranking.greedy_map import greedy_map as greedy_map
     from shortlist.reranking.group_terms import Calibration as Calibration
     from shortlist.reranking.group_terms import Exposure as Exposure
     from shortlist.reranking.select import Select as Select
@@ -196,6 +197,7 @@ _HOME = {
     "check": "shortlist.data.read",
     "compare": "shortlist.experiments.comparing.compare",
     "evaluate": "shortlist.experiments.evaluate",
+    "greedy_map": "shortlist.reranking.greedy_map",
     "labelled_candidates": "shortlist.data.labelled_candidates",
     "leak_check": "shortlist.data.leak_check",
     "load": "shortlist.registry",

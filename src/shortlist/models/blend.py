@@ -50,6 +50,8 @@ class Blend(Model):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = ("weights_",)
+    # The models' scores are brought to one scale over what the user has not seen.
+    knows_by_history: ClassVar[bool] = True
 
     weights_: dict[str, float]
 
@@ -74,12 +76,6 @@ class Blend(Model):
     def context_columns(self) -> tuple[str, ...]:
         """Return the columns of context that any of the models goes by."""
         return tuple(sorted({name for model in self.models_.values() for name in model.context_columns}))
-
-    @property
-    def knows_by_history(self) -> bool:
-        """Return whether a model with a weight above 0 knows users by their histories."""
-        heard = [model for name, model in self.models_.items() if self.weights_[name] > 0]
-        return any(model.knows_by_history for model in heard)
 
     @property
     def folds_in(self) -> tuple[Said, ...]:

@@ -29,8 +29,8 @@ class Stage(ABC):
 
     A pipeline binds it to the data, and to the fitted model where it has one; it is not changed by that. What is
     derived from them is set in `_prepare` and named in `FITTED`: arrays, and plain values that JSON can hold; or in
-    `STATES`, with its class: what has a `to_state` of its own and a `from_state`, a `without_users` and a
-    `without_histories`, which return it without some people's or everybody's events.
+    `STATES`, with its class: what has a `to_state` of its own and a `from_state`; and, where it holds something of
+    people, a `without_users` and a `without_histories`, which return it without some people's or everybody's events.
     A stage that is made of stages takes them first, as `*terms` or by the parameters named in `PARTS`, and has them in
     `parts`; they are bound before it.
     """
@@ -126,9 +126,9 @@ class Stage(ABC):
     def _facts(self, name: str, histories: bool, removal: Removal | None) -> Any:
         """Return what stands in `STATES` under `name`, without some people's or everybody's events."""
         facts: Any = getattr(self, name)
-        if removal is not None:
+        if removal is not None and hasattr(facts, "without_users"):
             facts = facts.without_users(removal)
-        return facts if histories else facts.without_histories()
+        return facts.without_histories() if not histories and hasattr(facts, "without_histories") else facts
 
     @final
     @classmethod

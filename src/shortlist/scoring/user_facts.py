@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from shortlist.artifacts import State
 from shortlist.data.feature_arrays import numbers, numbers_of_request
+from shortlist.data.recommendations import FEWEST_NAMED
 from shortlist.data.row_labels import RowLabels
 from shortlist.models.score_rows import positive_items
 from shortlist.scoring.item_facts import columns_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
+    from shortlist.data.removal import Removal
     from shortlist.stages import Candidates, Request
 
     Floats = NDArray[np.float64]
@@ -113,6 +115,36 @@ class UserFacts:
             n = candidates.item_idx.size
             mean = np.bincount(place, lift, n) / np.bincount(place, minlength=n)
         return np.where(np.isfinite(mean), np.log(np.where(mean > 0, mean, 1.0)), np.nan)
+
+    def without_users(self, removal: Removal) -> Self:
+        """Return the facts without those of removed users, and without the likes of labels that nobody else has."""
+        every = np.tile(removal.keep, len(self.n_labels))
+        length = np.diff(self.label_ptr)
+        left = replace(
+            self,
+            numbers=self.numbers[removal.keep],
+            label_ptr=offsets(length[every]),
+            label=self.label[np.repeat(every, length)],
+        )
+        return left._with_likes_of(1)
+
+    def without_histories(self) -> Self:
+        """Return the facts without the likes of labels of so few people that they are what one of them likes."""
+        return self._with_likes_of(FEWEST_NAMED)
+
+    def _with_likes_of(self, fewest: int) -> Self:
+        """Return the facts with likes of the labels that at least `fewest` users have."""
+        n, start = self.numbers.shape[0], offsets(self.n_labels)
+        column = np.repeat(np.arange(len(self.n_labels)), np.diff(self.label_ptr[::n]) if n else 0)
+        members = np.bincount(self.label + start[column], minlength=int(start[-1]))
+        enough = members >= fewest
+        kept = enough[self.pair // max(self.share.size, 1)]
+        return replace(
+            self,
+            pair=self.pair[kept],
+            of_pair=self.of_pair[kept],
+            people=np.where(enough, self.people, 0.0),
+        )
 
     def to_state(self) -> State:
         """Return the arrays and the names."""

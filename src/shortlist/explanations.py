@@ -16,7 +16,7 @@ from shortlist.data.recommendations import popular_reason
 from shortlist.errors import ParameterError
 from shortlist.models.past_items import again_reason, times_chosen
 from shortlist.reranking.boost import Boost
-from shortlist.reranking.chain import adjustments, chooser
+from shortlist.reranking.chain import UNSCORED, adjustments, chooser
 from shortlist.reranking.effects import effects
 from shortlist.reranking.select import Select
 from shortlist.retrieval.merge import BEYOND_SIZE
@@ -201,7 +201,9 @@ def _why_not_pinned(shown: Recommendations, row: int, item: int, place: int) -> 
         return "it is not among the candidates"
     code = int(candidates.removed_by[at[0]])
     if code:
-        return f"forbidden goes before pinned, and it is removed by {candidates.rules[code - 1]!r}"
+        rule = candidates.rules[code - 1]
+        is_silence = rule.startswith(UNSCORED)
+        return rule if is_silence else f"forbidden goes before pinned, and it is removed by {rule!r}"
     if item in listed:
         return f"the list has {len(listed)} items, and it stands at place {listed.index(item) + 1}"
     return f"the list has {len(listed)} items"

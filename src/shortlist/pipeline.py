@@ -32,7 +32,7 @@ from shortlist.models.people import people_of, request_for
 from shortlist.models.vectors import UserVectors
 from shortlist.parameters import generator
 from shortlist.privacy import classes_of, require_histories
-from shortlist.reranking.chain import adjusted, chooser, finite, listed, pins_within
+from shortlist.reranking.chain import UNSCORED, adjusted, chooser, finite, listed, pins_within
 from shortlist.retrieval.merge import Merge
 from shortlist.retrieval.pinned import with_pinned
 from shortlist.retrieval.popular import Popular
@@ -383,7 +383,7 @@ class Pipeline:
 
     def _without(self, merged: Candidates, silent: NDArray[np.bool_]) -> Candidates:
         """Return the candidates, those that the scorer is silent about removed."""
-        return merged.remove(silent.astype(np.int8), (f"no score from {self.scorer_.name}",))
+        return merged.remove(silent.astype(np.int8), (f"{UNSCORED} {self.scorer_.name}",))
 
     def _adjusted(self, request: Request, scored: Candidates) -> Candidates:
         return adjusted(self.rerank_, request, scored, self.scorer_.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from shortlist.data import split
 from shortlist.data.memory import Limits
 from shortlist.errors import DataError
 from shortlist.models.bound_stages import bound, flat
-from shortlist.stages import CandidateExamples, distinct, offsets
+from shortlist.stages import CandidateExamples, distinct
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +42,9 @@ def taught(pipeline: Pipeline, scorer: Any, dataset: Dataset, rng: np.random.Gen
     }
     before = bound(pipeline.scorer, parts.train, fitted)
     top = getattr(scorer, "wants_top_rating", False)
-    found = examples(early, parts, rng, top_rating=top, absent_too=window is not None)
+    # Where repeats are shown, it has to learn what they are among the candidates.
+    new_alone = not dataset.repeats
+    found = examples(early, parts, rng, exclude_seen=new_alone, top_rating=top, absent_too=window is not None)
     return scorer.learned_from(found, before, rng)
 
 
@@ -117,14 +118,9 @@ def labelled(
             f"none of {len(request)} people took any of the candidates they were proposed before the cut: the scorer "
             "has nothing to learn from; retrieve more, or cut the training part elsewhere"
         )
-    length = np.bincount(candidates.row[kept], minlength=len(candidates))
-    rows = np.flatnonzero(length)
-    aligned = ("item_idx", "source_rank", "source_score", "anchor", "score", "removed_by")
-    arrays: dict[str, Any] = {name: getattr(candidates, name)[kept] for name in aligned}
-    # What sources say to people of single proposals is nothing to learn from.
-    chosen = replace(candidates, ptr=offsets(length[rows]), source_reason=None, reasons=(), **arrays)
     weight = np.ones(len(request)) if weight is None else weight
-    return CandidateExamples(request.rows(rows), chosen, positive[kept], weight[rows])
+    everybody = CandidateExamples(request, candidates.where(kept), positive[kept], weight)
+    return everybody.of(np.diff(everybody.candidates.ptr) > 0)
 
 
 class Unscored:

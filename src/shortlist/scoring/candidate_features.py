@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from shortlist.data.feature_arrays import NEVER
+from shortlist.models.past_items import past_items
 from shortlist.scoring.item_facts import DAY, ItemFacts
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shortlist.scoring.user_facts import UserFacts
-    from shortlist.stages import Candidates, Request
+    from shortlist.stages import Candidates, History, Request
 
 # Entries of the table of people's label shares that is in memory at a time.
 _BLOCK_ENTRIES = 1 << 22
@@ -55,7 +56,9 @@ def candidate_features(
     - of the person: "history" (log of 1 + events), "liked share", days since their last event; "your COLUMN", their
       numbers
     - of both: "affinity COLUMN", how much of what the person likes has the labels of the item (Σ_g p(g|u) p(g|i));
-      "lift COLUMN", how much more willingly people of the person's labels like the item than everybody does
+      "lift COLUMN", how much more willingly people of the person's labels like the item than everybody does; "times
+      chosen", at how many moments the person chose the item before, "share of moments", of all theirs, and "days since
+      chosen", the last time
     - "score": those of the model `scored_by`, standardised over the candidates of the person, where given
     """
     columns = [
@@ -67,6 +70,7 @@ def candidate_features(
             for name, values in people.numbers_of(request, candidates)
         ),
         *_of_both(request, candidates, facts),
+        *_of_the_past(request, candidates),
         *(
             Column(f"lift {name}", f"what people of your {name} like", values)
             for name, values in people.lifts(request, candidates)
@@ -150,6 +154,34 @@ def _of_both(request: Request, candidates: Candidates, facts: ItemFacts) -> list
         Column(f"affinity {name}", f"your taste in {name}", affinity[:, at])
         for at, name in enumerate(facts.label_columns)
     ]
+
+
+def _of_the_past(request: Request, candidates: Candidates) -> list[Column]:
+    """Return what tells repeats apart: how often and how lately the person chose the very item."""
+    history, past = request.history, past_items(request.history)
+    at = past.find(candidates.row, candidates.item_idx)  # −1 reads the place at the end, of a new item
+    times, last = np.append(past.times, 0)[at], np.full(past.row.size + 1, NEVER)
+    if history.timestamp is not None:
+        liked = history.where(history.positive)
+        last[past.find(liked.row, liked.item_idx)] = (
+            liked.timestamp
+        )  # in the order of time: the last one stays
+    share = times / np.maximum(_n_moments(history), 1)[candidates.row]
+    about = "how you chose it before"
+    return [
+        Column("times chosen", about, times.astype(np.float64)),
+        Column("share of moments", about, share),
+        Column("days since chosen", about, _days_before(request.now, last[at])),
+    ]
+
+
+def _n_moments(history: History) -> NDArray[np.int64]:
+    """Return int64[n]: at how many different moments each person has an event; all are different without times."""
+    if history.timestamp is None:
+        return np.diff(history.ptr)
+    new = np.ones(history.item_idx.size, bool)
+    new[1:] = (np.diff(history.row) != 0) | (np.diff(history.timestamp) != 0)
+    return np.bincount(history.row[new], minlength=len(history))
 
 
 def _days_before(now: int | None, moment: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -68,14 +68,14 @@ def test_sentences_cite_what_that_very_person_liked(films, wals, ranked, of):
     shown, n_cited = recommender.recommend(USERS, 6), 0
     for user in USERS:
         own = {films.memory.title_of(item) for item in liked(films, user)}
+        seen = set(films.items.ids_of(films.memory.history.take(films.users.index_of([user])).item_idx))
         for explanation in shown.explain(user):
             cited = titles_of(explanation.sentence)
             n_cited += len(cited)
             speaking = [part.name for part in explanation.past if part.amount > 0 and part.name in own]
             assert cited == speaking[: len(cited)]
             assert set(cited) <= own
-            seen = set(wals.memory_.history.take(films.users.index_of([user])).item_idx.tolist())
-            assert {films.items.index_of([part.item_id])[0] for part in explanation.past} <= seen
+            assert {part.item_id for part in explanation.past} <= seen
     assert n_cited > 30
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shortlist.contributions import Contributions
+    from shortlist.data.memory import Memory
     from shortlist.data.recommendations import Recommendations
     from shortlist.data.vocabulary import Id
     from shortlist.stages import Request
@@ -100,8 +101,10 @@ def explained(
     part = slice(int(shown.lists.ptr[row]), int(shown.lists.ptr[row + 1]))
     items = shown.lists.item_idx[part].tolist()
     mine = frozenset(liked.tolist())
+    of_past = {} if said is None else _named(shown.memory, said.past_item)
     return tuple(
-        _explanation(shown, row, place, item, mine, told[place], said) for place, item in enumerate(items)
+        _explanation(shown, row, place, item, mine, told[place], said, of_past)
+        for place, item in enumerate(items)
     )
 
 
@@ -113,11 +116,13 @@ def _explanation(
     liked: frozenset[int],
     told: Told,
     said: Contributions | None,
+    of_past: Mapping[int, tuple[str, Id]],
 ) -> Explanation:
     memory = shown.memory
-    past = () if said is None else _past(said, place)
+    amounts = [] if said is None else _past(said, place)
+    past = [Part(of_past[at][0], amount, of_past[at][1]) for at, amount in amounts]
     features = () if said is None else _features(said, place)
-    cited = [Part(memory.title_of(at), amount) for at, amount in past if at in liked and at != item]
+    cited = [part for (at, _), part in zip(amounts, past, strict=True) if at in liked and at != item]
     led_by = memory.title_of(told.led_by) if told.led_by in liked and told.led_by != item else None
     because = None if item in liked else because_of(cited, features, led_by)
     return Explanation(
@@ -126,7 +131,7 @@ def _explanation(
         title=memory.title_of(item),
         rank=place + 1,
         sentence="; ".join([told.instead or because or told.reason, *told.remarks]),
-        past=[Part(memory.title_of(at), amount, memory.items.ids[at]) for at, amount in past],
+        past=past,
         features=features,
         base=0.0 if said is None else float(said.base[place]),
         adds_up=said is not None and said.adds_up,
@@ -171,6 +176,12 @@ def _cited(parts: Sequence[Part]) -> list[Part]:
 
 def _joined(parts: Sequence[Part]) -> str:
     return " and ".join(part.name for part in parts)
+
+
+def _named(memory: Memory, item_idx: NDArray[np.int32]) -> dict[int, tuple[str, Id]]:
+    """Return the title, or id, and the id of items."""
+    at, ids = item_idx.tolist(), memory.items.ids_of(item_idx).to_list()
+    return {item: (memory.title_of(item), own) for item, own in zip(at, ids, strict=True)}
 
 
 def _past(said: Contributions, place: int) -> list[tuple[int, float]]:

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -8,6 +9,16 @@ from cli.conftest import BRACKETS, Run, Shop
 import shortlist as sl
 
 ITEM_KEYS = {"item_id", "title", "score", "rank", "sources", "reason"}
+EXPLAINED_KEYS = {"because_of", "source_ranks", "places", "sentence", "past", "features"}
+RERANKED = """
+[[rerank]]
+type = "Freshness"
+
+[[rerank]]
+type = "Select"
+terms = { MMR = 0.4 }
+pins = [[3, 2], [7, 1]]
+"""
 
 
 def test_json_holds_what_the_library_recommends(shop: Shop, run: Run) -> None:
@@ -64,7 +75,87 @@ def test_explain_accounts_for_every_candidate(shop: Shop, run: Run) -> None:
     assert counts["proposed"]["Nearest"] == trace["Nearest_rank"].count()
     best = document["items"][0]
     assert best["source_ranks"]["Nearest"] == 1
-    assert {"because_of", "source_ranks"} | ITEM_KEYS == set(best)
+    assert set(best) == ITEM_KEYS | EXPLAINED_KEYS
+    assert best["places"] == {"WALS": 1}
+    assert all(counts["removed_examples"][rule] for rule in counts["removed"])
+
+
+@pytest.fixture(scope="module")
+def reranked(shop: Shop, run: Run) -> str:
+    """Return where a pipeline of the shop with a freshness, a term and pins is saved."""
+    config = shop.variant("reranked.toml", ("[evaluate]", f"{RERANKED}\n[evaluate]"))
+    assert run("fit", config, "--out", str(shop.folder / "reranked")).exit_code == 0
+    return str(shop.folder / "reranked")
+
+
+def test_explain_shows_the_whole_way(shop: Shop, run: Run, reranked: str) -> None:
+    """Whoever has seen a pinned item is told; places, terms and effects are those of the library."""
+    users = pl.read_csv(shop.ratings).group_by("user_id").agg("item_id").sort("user_id").rows()
+    user = next(user for user, items in users if 3 not in items and 7 in items and user < 40)
+    shown = sl.load(reranked).recommend([user], 4)
+    document = json.loads(
+        run("recommend", reranked, "--user", str(user), "-k", "4", "--explain", "--json").stdout
+    )
+    assert document["steps"] == ["WALS", "Freshness"]
+    assert document["notes"] == list(shown.notes[user])
+    assert "is not pinned at place 1: forbidden goes before pinned" in document["notes"][0]
+    assert document["items"][1]["pinned"] is True
+    assert document["items"][1]["sentence"] == "pinned at place 2"
+    rows = {row["item_id"]: row for row in shown.trace(user).to_dicts()}
+    explained = shown.explain(user)
+    for item, explanation in zip(document["items"], explained, strict=True):
+        row = rows[item["item_id"]]
+        assert item["places"] == {step: row[f"place after {step}"] for step in document["steps"]}
+        assert item["terms"] == pytest.approx({term: row[term] for term in ("relevance", "mmr")}, rel=1e-5)
+        assert item["sentence"] == explanation.sentence
+    assert document["effects"][0]["goal"] == "mean largest similarity"
+    listed = {item["item_id"] for item in document["items"]}
+    for item in document.get("lost", []):
+        assert item["places"]["WALS"] <= 4
+        assert item["item_id"] not in listed
+    text = run("recommend", reranked, "--user", str(user), "-k", "4", "--explain").stdout
+    places = " → ".join(str(place) for place in (*document["items"][0]["places"].values(), 1))
+    for words in ("proposed  Nearest", "removed", "scored", "adjusted  by Freshness", places, "mmr -",
+                  "by Select: relevance 0.6, MMR 0.4", "is not pinned at place 1",
+                  "Places: after WALS → after Freshness → on the list.", "MMR 0.4: relevance"):  # fmt: skip
+        assert words in " ".join(text.split()) or words in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_objective_stands_in_every_answer(shop: Shop, run: Run) -> None:
+    config = shop.variant("aim.toml", ("[evaluate]", '[objective]\nkind = "top_rating"\n\n[evaluate]'))
+    assert run("fit", config, "--out", str(shop.folder / "aim")).exit_code == 0
+    saved = str(shop.folder / "aim")
+    assert "Ranked for the probability of a top rating." in run("recommend", saved, "--user", "7").stdout
+    document = json.loads(run("recommend", saved, "--user", "7", "--json").stdout)
+    assert document["objective"] == "the probability of a top rating"
+    fallback = json.loads(
+        run("recommend", saved, "--user", "41", "--on-unknown", "fallback", "--explain", "--json").stdout
+    )
+    assert "objective" not in fallback
+    assert all(item["sentence"].startswith("popular: liked by") for item in fallback["items"])
+
+
+def test_explain_is_for_sessions_and_those_nothing_is_known_of(shop: Shop, run: Run, reranked: str) -> None:
+    liked = json.loads(run("recommend", reranked, "--session", "9,11", "--explain", "--json").stdout)
+    cited = [item["sentence"] for item in liked["items"] if item["sentence"].startswith("because you liked")]
+    assert cited
+    assert all(re.fullmatch(r"because you liked (Item (9|11)( and |$))+", text) for text in cited)
+    nobody = run("recommend", reranked, "--session", "", "--explain").stdout
+    assert "in the order in which their sources took turns" in " ".join(nobody.split())
+    assert "Places: after turns → after Freshness → on the list." in " ".join(nobody.split())
+
+
+def test_a_single_model_explains_its_items(tmp_path: Path, run: Run, shop: Shop) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(f'[data]\ninteractions = "{shop.ratings}"\n[models.m]\ntype = "EASE"\n')
+    assert run("fit", str(config), "--out", str(tmp_path / "m")).exit_code == 0
+    document = json.loads(run("recommend", str(tmp_path / "m"), "--user", "7", "--explain", "--json").stdout)
+    shown = sl.load(tmp_path / "m").recommend(7)
+    assert [item["sentence"] for item in document["items"]] == [e.sentence for e in shown.explain(7)]
+    assert any(item["sentence"].startswith("because you liked") for item in document["items"])
+    assert document["items"][0]["past"][0].keys() == {"item_id", "name", "amount"}
+    assert "because you liked" in run("recommend", str(tmp_path / "m"), "--user", "7", "--explain").stdout
 
 
 def test_explain_is_readable_in_80_columns(shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

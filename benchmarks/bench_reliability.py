@@ -27,9 +27,9 @@ from bench_second_stage import RETAIL_MODELS, retail_sources
 
 import shortlist as sl
 from shortlist.experiments.demo import default_pipeline
-from shortlist.metrics import expected_calibration_error, reliability
+from shortlist.metrics.reliability import expected_calibration_error, reliability
 from shortlist.models.bound_stages import bound
-from shortlist.reranking.select import relevance_of
+from shortlist.reranking.pool import relevance_of
 from shortlist.scorer_training import Unscored, cut, examples
 
 if TYPE_CHECKING:

@@ -46,7 +46,7 @@ def main() -> None:
     profile = bars(
         model.profile(USER)[:N_FEATURES], f"What user {USER} likes: the profile", "part of the profile"
     )
-    of_item = bars(model.contributions(USER, item), f"{title}: {score:.2f}", "part of the score")
+    of_item = bars(model.parts_of_score(USER, item), f"{title}: {score:.2f}", "part of the score")
     OUT.write_bytes(png(alt.hconcat(profile, of_item), scale=1.5))
 
 

@@ -304,7 +304,7 @@ def test_contributions_sum_to_the_score_and_name_the_features(measure):
     data = random_films()
     model = sl.ContentBased(measure=measure, weigh="rating", tastes=["genres"]).fit(data)
     for user, item in [(100, 500), (110, 529), (139, 511)]:
-        parts = model.contributions(user, item)
+        parts = model.parts_of_score(user, item)
         assert sum(part for _, part in parts) == pytest.approx(
             model.score([user], [item])[0], rel=1e-5, abs=1e-7
         )
@@ -324,9 +324,9 @@ def test_the_reason_is_the_features():
 def test_a_contribution_is_named_by_hand():
     model = sl.ContentBased(["genres"], measure="dot").fit(films([(0, 0, 5), (0, 1, 5)]))
     assert model.profile(100) == [("genres=Romance", 1.0), ("genres=Comedy", 0.5)]
-    assert model.contributions(100, 503) == [("genres=Comedy", 0.5)]
+    assert model.parts_of_score(100, 503) == [("genres=Comedy", 0.5)]
     with pytest.raises(UnknownIdError):
-        model.contributions(102, 503)
+        model.parts_of_score(102, 503)
     with pytest.raises(UnknownIdError):
         model.profile(999)
 

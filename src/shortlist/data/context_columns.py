@@ -81,7 +81,7 @@ def request_table(context: Mapping[str, Any], kinds: Mapping[str, FeatureKind]) 
     """Return one row of what `context` says of the columns `kinds`; what it does not say, or says as None, is missing.
 
     A number belongs in a numeric column; a text, a whole number, true or false in a categorical one, where 9 is "9";
-    a list of texts in one of tags; a datetime, ISO 8601 text or µs since 1970 in one of times.
+    a list of texts in one of tags; a text in one of texts; a datetime, ISO 8601 text or µs since 1970 in one of times.
     Raises `ParameterError` for another value or column, naming the column.
     """
     for name in context:
@@ -97,12 +97,14 @@ def request_table(context: Mapping[str, Any], kinds: Mapping[str, FeatureKind]) 
 def _checked(name: str, kind: FeatureKind, value: object) -> Any:
     if value is None:
         return None
-    found = {"numeric": _number, "categorical": _label, "tags": _labels, "time": _moment}[kind](value)
+    read = {"numeric": _number, "categorical": _label, "tags": _labels, "text": _text, "time": _moment}
+    found = read[kind](value)
     if found is None:
         wanted = {
             "numeric": "a finite number",
             "categorical": "a text, a whole number, true or false",
             "tags": "a list of texts",
+            "text": "a text",
             "time": "a datetime, ISO 8601 text or microseconds since 1970",
         }[kind]
         raise ParameterError(f"context[{name!r}] is {kind} and must be {wanted}, got {value!r}")
@@ -119,6 +121,10 @@ def _label(value: object) -> str | None:
     if isinstance(value, bool | np.bool_):
         return str(value).lower()
     return str(value) if isinstance(value, str | Integral) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _labels(value: object) -> list[str] | None:

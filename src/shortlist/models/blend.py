@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from shortlist.data.memory import Limits
 from shortlist.errors import ParameterError
 from shortlist.models.blend_weights import Search, weights_by_validation
 from shortlist.models.blended_lists import Voice, blended_lists, weighted_sum
+from shortlist.models.feature_contributions_blend import Part, summed
 from shortlist.models.fold_in import at_known_items
 from shortlist.models.model import Model
 from shortlist.models.newcomers import can_place
@@ -20,6 +22,7 @@ from shortlist.parameters import number, whole
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from shortlist.contributions import Contributions
     from shortlist.data.dataset import Dataset
     from shortlist.models.fitting import Fitting
     from shortlist.models.vectors import Said
@@ -148,6 +151,20 @@ class Blend(Model):
         everybody = np.arange(users.size)
         scaled = [voice.scores(row, item_idx) / voice.unit(everybody)[row] for voice in voices]
         return weighted_sum(voices, np.stack(scaled, axis=1))
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions | None:
+        people = self.people_of(request)
+        alone = replace(request, people={})
+        row, first = np.zeros(item_idx.size, np.int64), np.zeros(1, np.int64)
+        parts = []
+        for voice in self._voices(alone, None if people is None else people.parts):
+            own = {} if voice.people is None else {voice.model.space: voice.people}
+            said = voice.model.contributions(replace(alone, people=own), item_idx)
+            factor = voice.weight / float(voice.unit(first)[0])
+            share = factor * voice.scores(row, item_idx).astype(np.float64)
+            listed = voice.model.listed_items_[item_idx].astype(np.float64)
+            parts.append(Part(said, factor * listed, share))
+        return summed(item_idx, parts)
 
     def _similarity_vectors(self) -> NDArray[np.float32]:
         names = ", ".join(self.models_)

@@ -13,7 +13,10 @@ from shortlist.data.feature_encoder import FeatureEncoder
 from shortlist.data.features import FeatureTable
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.errors import DataError, ParameterError
-from shortlist.models.feature_index import FeatureIndex, Profile, unit_length, with_values
+from shortlist.models.feature_contributions import by_features
+from shortlist.models.feature_contributions_linear import added_by
+from shortlist.models.feature_contributions_words import Words
+from shortlist.models.feature_index import FeatureIndex, Profile, lengths, unit_length, with_values
 from shortlist.models.fold_in import at_known_items
 from shortlist.models.model import Model
 from shortlist.models.preferences import Preferences, Weigh, beside, stated_in, with_stated
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shortlist.contributions import Contributions
     from shortlist.data.dataset import Dataset
     from shortlist.data.vocabulary import Id, Ids
     from shortlist.models.fitting import Fitting
@@ -78,7 +82,8 @@ class ContentBased(Model):
     feature with the profile scores 0. `similar_items` goes by the cosine of the features.
 
     Fitted: `feature_ptr_`, `feature_idx_`, `feature_values_` (CSR [n_items, n_features]), the same as `taste_…` for
-    users, `encoding_` (plain values of `encoder`) and `mean_value_`.
+    users, `feature_length_` float32[n_items] (of the weighted rows, before the cosine brings them to 1), `encoding_`
+    (plain values of `encoder`) and `mean_value_`.
     Cost: to fit, the encoding. For each person asked for, the rows of their items and the items of each feature of the
     profile, by an inverted index; nothing is made dense but one profile and a block of scores.
     A content-based filter with the vector-space profile of Lops, de Gemmis and Semeraro, Content-based Recommender
@@ -94,6 +99,7 @@ class ContentBased(Model):
         "taste_ptr_",
         "taste_idx_",
         "taste_values_",
+        "feature_length_",
         "encoding_",
         "mean_value_",
     )
@@ -107,6 +113,7 @@ class ContentBased(Model):
     taste_ptr_: NDArray[np.int64]
     taste_idx_: NDArray[np.int32]
     taste_values_: NDArray[np.float32]
+    feature_length_: NDArray[np.float32]
     encoding_: dict[str, Any]
     mean_value_: float
 
@@ -145,7 +152,9 @@ class ContentBased(Model):
         self._require_columns(encoder)
         self.encoding_ = encoder.to_values()
         self.mean_value_ = float(log.value.mean(dtype=np.float64)) if len(log) else 0.0
-        rows = self._weighted(encoder.transform(table))
+        encoded = encoder.transform(table)
+        self.feature_length_ = lengths(self._scaled(encoded)).astype(np.float32)
+        rows = self._weighted(encoded)
         self.feature_ptr_, self.feature_idx_, self.feature_values_ = _arrays(rows)
         stated = self._stated(dataset.user_features, dataset.users, self.tastes)
         self.taste_ptr_, self.taste_idx_, self.taste_values_ = _arrays(stated)
@@ -179,12 +188,22 @@ class ContentBased(Model):
 
     def _weighted(self, rows: sparse.csr_array) -> sparse.csr_array:
         """Return rows of the encoder times the weights of their columns, at length 1 for the cosine."""
-        factor = np.ones(rows.shape[1], np.float32)
+        scaled = self._scaled(rows)
+        return unit_length(scaled) if self.measure == "cosine" else scaled
+
+    def _scaled(self, rows: sparse.csr_array) -> sparse.csr_array:
+        # A copy: what is eliminated would be gone from the places of `rows` too.
+        scaled = with_values(rows, rows.data * self._factors[rows.indices]).copy()
+        scaled.eliminate_zeros()
+        return scaled
+
+    @property
+    def _factors(self) -> NDArray[np.float32]:
+        """Return float32[n_features]: the weight of the column of each."""
+        factor = np.ones(self.encoder.width, np.float32)
         for column, weight in self.column_weights.items():
             factor[self.encoder.slices[column]] = weight
-        weighted = with_values(rows, rows.data * factor[rows.indices])
-        weighted.eliminate_zeros()
-        return unit_length(weighted) if self.measure == "cosine" else weighted
+        return factor
 
     def _stated(
         self, table: FeatureTable | None, users: Vocabulary, columns: Sequence[str]
@@ -326,7 +345,7 @@ class ContentBased(Model):
         """
         return self._named(self._profile_of(user))
 
-    def contributions(self, user: Id, item: Id) -> list[FeaturePart]:
+    def parts_of_score(self, user: Id, item: Id) -> list[FeaturePart]:
         """Return the part of each feature that user and item share in `score`: p_f x_f, largest absolute part first.
 
         The parts sum to the score, up to float32 rounding. Ties go by the order of `encoder.names`; a pair without a
@@ -340,6 +359,25 @@ class ContentBased(Model):
         both = feature[x[feature] != 0]
         of_profile = np.isin(feature, both, assume_unique=True)
         return self._named(Profile(both, value[of_profile] * x[both]))
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        """Return the parts of the features; those of past items, whose sum the profile is, would count them twice."""
+        people = self.people_of(request)
+        whose, stated = request.user_idx, self._tastes
+        if people is not None:
+            assert isinstance(people, ContentVectors)
+            whose, stated = np.zeros(1, np.int32), people.stated
+        history = self._with_tastes(request.history, whose, stated)
+        feature, value = self._index.profile(self._weights(history, stated), stated)
+        profile = np.zeros(self.encoder.width)
+        profile[feature] = value
+        rows = self._index.rows[item_idx]
+        length = (
+            1.0 if self.measure == "dot" else np.repeat(self.feature_length_[item_idx], np.diff(rows.indptr))
+        )
+        encoded = (rows.data * length / self._factors[rows.indices]).astype(np.float32)
+        parts = added_by(rows, profile, Words(self.encoder, self.encoder.width), encoded)
+        return by_features(item_idx, parts, base=np.zeros(item_idx.size))
 
     def _profile_of(self, user: Id) -> Profile:
         self._require_fitted()

@@ -22,6 +22,8 @@ from shortlist.models.encoded_columns import (
     kept_columns,
     moved_columns,
 )
+from shortlist.models.feature_contributions_deep_fm import DeepParts
+from shortlist.models.feature_contributions_kept import ITEM_ROWS, USER_ROWS, KeepsRows, columns_at
 from shortlist.models.held_out_rows import held_out_rows
 from shortlist.models.model import Model
 from shortlist.models.net_parameters import device_name, layer_sizes, patience_of
@@ -36,11 +38,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shortlist.contributions import Contributions
     from shortlist.data.dataset import Dataset
     from shortlist.data.event_encoder import Side
     from shortlist.data.features import FeatureTable
-    from shortlist.data.removal import Removal
     from shortlist.data.interactions import Interactions
+    from shortlist.data.removal import Removal
     from shortlist.data.vocabulary import Id, Vocabulary
     from shortlist.models.deep_fm_examples import Objective
     from shortlist.models.fitting import Fitting
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
     Values = Mapping[str, Floats]
 
 
-class DeepFM(Model):
+class DeepFM(KeepsRows, Model):
     """Scores a user, an item and a moment by a factorisation machine and a net that share their embeddings.
 
     score = w₀ + Σ w x + ½ (‖Σ v x‖² − Σ ‖v‖² x²) + MLP([e_1; …; e_F]), where x are the columns of `EventEncoder`, v and
@@ -77,8 +80,8 @@ class DeepFM(Model):
     Users and items with an event, or with a feature that somebody with an event has too, are known. Who has no event
     has the mean of the ids' embeddings, and the features' own. Only `fit` needs PyTorch. Fitted, all NumPy:
     `embeddings_` float32[n_columns, dim], `weights_`, `bias_`, `deep_` (the layers, see `DeepFMParameters`),
-    `user_sides_`, `item_sides_` (what the score needs of each), `loss_history_` and `validation_history_`
-    float64[epochs], `best_epoch_`.
+    `user_sides_`, `item_sides_` (what the score needs of each), their encoded rows (`KeepsRows`), `loss_history_` and
+    `validation_history_` float64[epochs], `best_epoch_`.
 
     Cost: an epoch O(m (nnz dim + n_fields dim n_1 + …)) and, since the optimiser's step is dense, O(n_columns dim) a
     batch; a list O(n_items (dim + n_1 n_2 + …)). Source: Guo et al. 2017, DeepFM, equations 1 to 4; there a field has
@@ -95,12 +98,15 @@ class DeepFM(Model):
         "deep_",
         "user_sides_",
         "item_sides_",
+        *USER_ROWS,
+        *ITEM_ROWS,
         "encoding_",
         "loss_history_",
         "validation_history_",
         "best_epoch_",
     )
     BY_USER: ClassVar[tuple[str, ...]] = ("user_sides_",)
+    USER_LISTS: ClassVar[tuple[tuple[str, ...], ...]] = (USER_ROWS,)
 
     embeddings_: Floats
     weights_: Floats
@@ -209,6 +215,8 @@ class DeepFM(Model):
             type(self).__name__, dataset, log, self
         )
         self.encoding_ = encoder.to_values()
+        self._keep_rows("user", users)
+        self._keep_rows("item", items)
         sides: tuple[Side, Side, Side] = ("user", "item", "context")
         user_fields, item_fields, context_fields = (fields_of(encoder, side) for side in sides)
         self.listed_items_ = self.known_items_
@@ -262,6 +270,7 @@ class DeepFM(Model):
         left = super()._without_users(removal, fitted)
         kept = kept_columns(self.encoder, removal.ids, type(self).__name__)
         left |= {name: left[name][kept] for name in ("embeddings_", "weights_")}
+        left |= columns_at((np.cumsum(kept) - 1).astype(np.int32), left)
         return left | {"encoding_": without_ids(self.encoding_, "user_ids", removal.ids)}
 
     @property
@@ -452,6 +461,14 @@ class DeepFM(Model):
             return out
 
         return rank_blocks(scores_of, request, self.listed_items_)
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        people, width, users = self.people_of(request), self.encoder.n_columns, request.user_idx
+        row = None if people is not None else self._kept_rows("user", users, width)
+        person = (self.user_sides_[users] if people is None else people.vectors), row
+        items = self.item_sides_[item_idx], self._kept_rows("item", item_idx, width)
+        parts = DeepParts(self.encoder, self._net, self._sides)
+        return parts.contributions(request, item_idx, person, items)
 
     def _score(self, user_idx: NDArray[np.int32], item_idx: NDArray[np.int32]) -> Floats:
         users, row = np.unique(user_idx, return_inverse=True)

@@ -20,12 +20,21 @@ from shortlist.models.encoded_columns import (
     moved_columns,
 )
 from shortlist.models.exact_search import search
-from shortlist.models.fm_courses import COURSES, Solver, Spread, flag, learned_events
+from shortlist.models.feature_contributions_fm import MachineParts
+from shortlist.models.fm_courses import (
+    COURSES,
+    Solver,
+    Spread,
+    flag,
+    learned_events,
+    require_consistent,
+)
 from shortlist.models.fm_descent import Descent, Steps, Watch, loss_of_intercept, require_descending
 from shortlist.models.fm_design import Design, Examples, Rows
 from shortlist.models.fm_encoding import Encoding
 from shortlist.models.fm_fold_in import IdPrior
 from shortlist.models.fm_gibbs import Chain
+from shortlist.models.fm_negatives import with_negatives, with_negatives_of_each
 from shortlist.models.fm_parameters import Parameters, Sums
 from shortlist.models.fm_people import PersonVectors, sums_of_people
 from shortlist.models.fm_posterior import Plan, Posterior, Scale, sample
@@ -42,6 +51,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shortlist.contributions import Contributions
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
     from shortlist.data.interactions import Interactions
@@ -181,22 +191,7 @@ class FactorizationMachine(DotProduct, Model):
         self.n_negatives = whole("n_negatives", n_negatives, least=1)
         self.init_std = number("init_std", init_std, above_zero=True)
         self.min_ratings = whole("min_ratings", min_ratings, least=0)
-        self._check_consistent()
-
-    def _check_consistent(self) -> None:
-        course = COURSES[self.solver]
-        for name in ("burn_in", "n_kept", "learning_rate", "reg", "weight_reg"):
-            if getattr(course, name) is None and getattr(self, name) is not None:
-                raise ParameterError(f"solver={self.solver!r} has no {name}: leave it out")
-        if self.solver == "gibbs":
-            if self.patience is not None:
-                raise ParameterError(
-                    'solver="gibbs" does not overfit by going on and has no patience: leave it out'
-                )
-            if self.burn_in is not None and self.burn_in >= self._of("n_epochs"):
-                raise ParameterError(
-                    f"burn_in={self.burn_in} leaves nothing of n_epochs={self._of('n_epochs')}: lower it"
-                )
+        require_consistent(self.solver, vars(self))
 
     def _of(self, name: str) -> Any:
         """Return the parameter, the solver's own where it is None."""
@@ -261,20 +256,6 @@ class FactorizationMachine(DotProduct, Model):
         n_examples = np.bincount(log.item_idx, minlength=log.n_items)
         self.listed_items_ = self.known_items_ & (n_examples >= self.min_ratings)
 
-    def _with_negatives(
-        self, examples: Examples, negatives: UnseenItems | None, rng: np.random.Generator
-    ) -> Examples:
-        """Return the examples, and of positive-only events those of drawn pairs with target 0 after them."""
-        if negatives is None:
-            return examples
-        open_to = np.flatnonzero(negatives.n_unseen(examples.user_idx) > 0)
-        drawn = []
-        for _ in range(self.n_negatives):
-            of = examples.take(open_to)
-            items = negatives.draw(of.user_idx, rng)
-            drawn.append(Examples(of.user_idx, items, of.context_idx, np.zeros(open_to.size, np.float32)))
-        return examples.joined(drawn)
-
     def _first(
         self, design: Design, start: FactorizationMachine | None, rng: np.random.Generator
     ) -> tuple[float | None, NDArray[np.float64], NDArray[np.float64]]:
@@ -289,7 +270,7 @@ class FactorizationMachine(DotProduct, Model):
 
     def _sample(self, design: Design, negatives: UnseenItems | None, fitting: Fitting) -> None:
         rng, start = fitting.rng, fitting.start
-        examples = self._with_negatives(design.examples, negatives, rng)
+        examples = with_negatives(design.examples, negatives, self.n_negatives, rng)
         # By user, so that the examples of one lie side by side.
         design = design.with_examples(examples.take(np.argsort(examples.user_idx, kind="stable")))
         target = design.examples.target
@@ -334,21 +315,23 @@ class FactorizationMachine(DotProduct, Model):
         rng, n_epochs = fitting.rng, self._of("n_epochs" if fitting.start is None else "refit_epochs")
         share = 0.0 if self.patience is None else self.validation_share
         learned, held = held_out_rows(len(design.examples), share, rng)
-        held_out = design.with_examples(self._with_negatives(design.examples.take(held), negatives, rng))
+        held_out = design.with_examples(
+            with_negatives(design.examples.take(held), negatives, self.n_negatives, rng)
+        )
         logistic, events = self.link == "logit", design.examples.take(learned)
         descent = self._descent(design, events.target, fitting)
         watch = Watch(held_out, logistic, self.patience if held.size else None)
         losses: list[float] = []
         parameters = descent.parameters()
         for epoch in range(1, n_epochs + 1):
-            with_negatives = design.with_examples(self._with_negatives(events, negatives, rng))
+            drawn = design.with_examples(with_negatives(events, negatives, self.n_negatives, rng))
             rate = self._of("learning_rate") * (1 if self.solver == "adagrad" else 1 - (epoch - 1) / n_epochs)
             steps = Steps(
                 rate, self._penalty("reg"), self._penalty("weight_reg"), logistic, self.solver == "adagrad"
             )
-            order = rng.permutation(len(with_negatives.examples))
-            losses.append(descent.epoch(with_negatives, order, steps))
-            least = loss_of_intercept(with_negatives.examples.target, logistic)
+            order = rng.permutation(len(drawn.examples))
+            losses.append(descent.epoch(drawn, order, steps))
+            least = loss_of_intercept(drawn.examples.target, logistic)
             require_descending(losses[-1], least, epoch, n_epochs, self._of("learning_rate"))
             parameters = watch.seen(descent.parameters())
             if fitting.on_epoch is not None:
@@ -465,6 +448,12 @@ class FactorizationMachine(DotProduct, Model):
             listed=self.listed_items_,
         )
 
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        people = self.people_of(request)
+        assert people is None or isinstance(people, PersonVectors)
+        parts = MachineParts(self._rows_of, self._parameters, self._user_rows, self._item_rows)
+        return parts.contributions(request, item_idx, people)
+
     def fold_in_users(
         self, events: Dataset | None = None, *, features: FeatureTable | None = None
     ) -> UserVectors:
@@ -505,13 +494,7 @@ class FactorizationMachine(DotProduct, Model):
         examples = Examples(log.user_idx, log.item_idx, context_idx, target)
         if log.feedback.kind == "events" and len(log):
             items = np.flatnonzero(self.known_items_).astype(np.int32)
-            unseen = UnseenItems(log.user_idx, log.item_idx, items)
-            parts = []
-            # Person by person from the same seed: whoever is folded in beside changes nothing.
-            for person in np.unique(log.user_idx).tolist():
-                own = examples.take(np.flatnonzero(log.user_idx == person))
-                parts.append(self._with_negatives(own, unseen, np.random.default_rng(0)))
-            examples = parts[0].joined(parts[1:])
+            examples = with_negatives_of_each(examples, items, self.n_negatives)
         encoding = self._rows_of
         design = Design(rows, self._item_rows, context, self.encoder.fields, encoding.n_columns, examples)
         priors = IdPrior(self.id_means_, self.id_precisions_, 1 / self.noise_**2)

@@ -77,8 +77,15 @@ class FeatureIndex:
 
 def unit_length(rows: sparse.csr_array) -> sparse.csr_array:
     """Return the rows at length 1; an empty one stays empty."""
-    length = np.sqrt(np.bincount(_row_of(rows), rows.data.astype(np.float64) ** 2, rows.shape[0]))
-    return with_values(rows, (rows.data / length[_row_of(rows)]).astype(np.float32))
+    return with_values(rows, (rows.data / lengths(rows)[_row_of(rows)]).astype(np.float32))
+
+
+def lengths(rows: sparse.csr_array) -> NDArray[np.float64]:
+    """Return float64[n]: the Euclidean length of each row."""
+    length: NDArray[np.float64] = np.sqrt(
+        np.bincount(_row_of(rows), rows.data.astype(np.float64) ** 2, rows.shape[0])
+    )
+    return length
 
 
 def with_values(rows: sparse.csr_array, values: NDArray[np.float32]) -> sparse.csr_array:

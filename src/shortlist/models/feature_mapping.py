@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from scipy import sparse
 
 from shortlist.data.feature_encoder import FeatureEncoder
 from shortlist.errors import DataError, ParameterError
+from shortlist.models.feature_contributions_kept import ITEM_ROWS, USER_ROWS, KeepsRows, no_features
+from shortlist.models.feature_contributions_mapping import Side, mapped_contributions
+from shortlist.models.feature_contributions_words import encoder_of, said_of
 from shortlist.models.item_vectors import ItemVectors
 from shortlist.models.model import Model
 from shortlist.models.newcomers import new_users
@@ -19,17 +24,19 @@ from shortlist.parameters import number
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from shortlist.contributions import Contributions
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
     from shortlist.models.fitting import Fitting
     from shortlist.models.vectors import Said
+    from shortlist.stages import Request
 
     Floats = NDArray[np.float32]
 
 Encode = Mapping[str, str | Mapping[str, Any]]
 
 
-class FeatureMapping(DotProduct, Model):
+class FeatureMapping(DotProduct, KeepsRows, Model):
     """Scores as another model does, and gives what that one has no vector for the vector that its features suggest.
 
     The vectors (and offsets) that the model learned are regressed on the features, v_i ≈ c + f_i W, by ridge
@@ -50,7 +57,8 @@ class FeatureMapping(DotProduct, Model):
     Known are the model's users and items, and those without an event that have a feature which is not 0.
     Fitted: `models_`, `item_factors_` float32[n_items, dim], `item_offsets_`, `user_factors_` float32[n_users, dim],
     `user_offsets_`, `mapped_items_` bool[n_items], `mapped_users_` bool[n_users], `item_map_` float32[f + 1, dim + 1]
-    (W above c, times boost; the last column is that of the offset), `user_map_`, `item_encoding_`, `user_encoding_`.
+    (W above c, times boost; the last column is that of the offset), `user_map_`, `item_encoding_`, `user_encoding_`,
+    and what was encoded of those that are mapped (`KeepsRows`).
     Cost: the fit of the model, and see `sparse_ridge.ridge`.
     Source: Gantner et al., Learning Attribute-to-Feature Mappings for Cold-Start Recommendations, ICDM 2010 (the
     linear map, which they learn for the ranking too; ours is by least squares alone).
@@ -69,7 +77,10 @@ class FeatureMapping(DotProduct, Model):
         "user_map_",
         "item_encoding_",
         "user_encoding_",
+        *USER_ROWS,
+        *ITEM_ROWS,
     )
+    USER_LISTS: ClassVar[tuple[tuple[str, ...], ...]] = (USER_ROWS,)
     BY_USER: ClassVar[tuple[str, ...]] = ("user_factors_", "user_offsets_", "mapped_users_")
 
     item_factors_: Floats
@@ -133,15 +144,17 @@ class FeatureMapping(DotProduct, Model):
         have = np.bincount(log.item_idx, minlength=log.n_items) > 0
         learned = np.column_stack([vectors.item_factors_, vectors.item_offsets_])
         learned[~model.known_items_] = 0
-        self.item_encoding_, self.item_map_, learned, self.mapped_items_ = _with_mapped(
+        self.item_encoding_, self.item_map_, learned, self.mapped_items_, rows = _with_mapped(
             items, dataset.item_features, learned, have, self.reg, self.boost
         )
         self.item_factors_, self.item_offsets_ = _split(learned)
+        self._keep_rows("item", rows)
         have = np.bincount(log.user_idx, minlength=log.n_users) > 0
-        self.user_encoding_, self.user_map_, learned, self.mapped_users_ = _with_mapped(
+        self.user_encoding_, self.user_map_, learned, self.mapped_users_, rows = _with_mapped(
             users, dataset.user_features, _user_vectors(model, vectors), have, self.user_reg
         )
         self.user_factors_, self.user_offsets_ = _split(learned)
+        self._keep_rows("user", rows)
         self.known_users_ = model.known_users_ | self.mapped_users_
         self.known_items_ = model.known_items_ | self.mapped_items_
         self.listed_items_ = model.listed_items_ | self.mapped_items_
@@ -149,6 +162,31 @@ class FeatureMapping(DotProduct, Model):
     def user_vectors(self, user_idx: NDArray[np.int32]) -> tuple[Floats, Floats]:
         """Return vectors float32[n, dim] and offsets float32[n] of known users (positions ≥ 0)."""
         return self.user_factors_[user_idx], self.user_offsets_[user_idx]
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions | None:
+        people, encoder = self.people_of(request), encoder_of(self.item_encoding_)
+        vectors = np.column_stack([self.item_factors_[item_idx], self.item_offsets_[item_idx]])
+        rows = self._kept_rows("item", item_idx, encoder.width)
+        items = Side(vectors, rows, encoder, self.item_map_)
+        user = self._known_side(request) if people is None else self._folded_side(people, request)
+        if user.mapped[0]:
+            return mapped_contributions(item_idx, user, items, None)
+        of_model = {} if people is None else {self.model_.space: replace(people, space=self.model_.space)}
+        within = self.model_.contributions(replace(request, people=of_model), item_idx)
+        return mapped_contributions(item_idx, user, items, within)
+
+    def _known_side(self, request: Request) -> Side:
+        encoder = encoder_of(self.user_encoding_)
+        rows = self._kept_rows("user", request.user_idx, encoder.width)
+        return Side(np.column_stack(self.user_vectors(request.user_idx)), rows, encoder, self.user_map_)
+
+    def _folded_side(self, people: UserVectors, request: Request) -> Side:
+        """Return the person as folded in: mapped where their vector is what their features say."""
+        encoder, vectors = encoder_of(self.user_encoding_), np.column_stack([people.vectors, people.offsets])
+        rows = said_of(request, encoder)
+        if encoder.width and not np.allclose(_predicted(rows, self.user_map_)[0], vectors, atol=1e-5):
+            rows = no_features(1, encoder.width)
+        return Side(vectors, rows, encoder, self.user_map_)
 
     def fold_in_users(
         self, events: Dataset | None = None, *, features: FeatureTable | None = None
@@ -266,20 +304,30 @@ def _with_mapped(
     have: NDArray[np.bool_],
     reg: float,
     boost: float = 1.0,
-) -> tuple[dict[str, Any] | None, Floats, Floats, NDArray[np.bool_]]:
-    """Return the encoding, the map, the vectors with those that are mapped, and bool[n]: which are.
+) -> tuple[dict[str, Any] | None, Floats, Floats, NDArray[np.bool_], sparse.csr_array]:
+    """Return the encoding, the map, the vectors with those that are mapped, bool[n]: which are, and their features.
 
     The map is `boost` times what the regression says. have bool[n]: what has an event, and a row of `learned`
     float32[n, dim + 1] that is regressed on its features.
     """
     if encoder is None or table is None:
-        return None, np.zeros((0, learned.shape[1]), np.float32), learned, np.zeros(have.size, bool)
+        nothing = no_features(have.size)
+        return (
+            None,
+            np.zeros((0, learned.shape[1]), np.float32),
+            learned,
+            np.zeros(have.size, np.bool_),
+            nothing,
+        )
     rows = encoder.transform(table)
     weights, constant = ridge(rows[np.flatnonzero(have)], learned[have], reg)
     found = (boost * np.vstack([weights, constant])).astype(np.float32)
     mapped, described = _predicted(rows, found)
     is_mapped = described & ~have
-    return encoder.to_values(), found, np.where(is_mapped[:, None], mapped, learned), is_mapped
+    learned = np.where(is_mapped[:, None], mapped, learned)
+    of_mapped = sparse.csr_array(sparse.diags_array(is_mapped.astype(np.float32)) @ rows)
+    of_mapped.eliminate_zeros()
+    return encoder.to_values(), found, learned, is_mapped, of_mapped
 
 
 def _mapped(encoding: dict[str, Any], found: Floats, table: FeatureTable) -> tuple[Floats, NDArray[np.bool_]]:

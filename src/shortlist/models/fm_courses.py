@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from shortlist.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
@@ -34,6 +36,21 @@ COURSES: dict[str, Course] = {
     "adagrad": Course(10, 5, None, None, 0.05, 0.1, 0.05),
     "sgd": Course(30, 10, None, None, 0.03, 0.1, 0.05),
 }
+
+
+def require_consistent(solver: str, given: Mapping[str, Any]) -> None:
+    """Raise `ParameterError` where `given`, a machine's parameters by name, has what its solver has not."""
+    course = COURSES[solver]
+    for name in ("burn_in", "n_kept", "learning_rate", "reg", "weight_reg"):
+        if getattr(course, name) is None and given[name] is not None:
+            raise ParameterError(f"solver={solver!r} has no {name}: leave it out")
+    if solver != "gibbs":
+        return
+    if given["patience"] is not None:
+        raise ParameterError('solver="gibbs" does not overfit by going on and has no patience: leave it out')
+    n_epochs = course.n_epochs if given["n_epochs"] is None else given["n_epochs"]
+    if given["burn_in"] is not None and given["burn_in"] >= n_epochs:
+        raise ParameterError(f"burn_in={given['burn_in']} leaves nothing of n_epochs={n_epochs}: lower it")
 
 
 class Spread(NamedTuple):

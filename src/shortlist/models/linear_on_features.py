@@ -6,11 +6,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from scipy import sparse
 
 from shortlist import threads
 from shortlist.data.feature_encoder import FeatureEncoder
 from shortlist.errors import DataError, ParameterError
 from shortlist.models import feature_regression, rating_solvers
+from shortlist.models.feature_contributions import by_features
+from shortlist.models.feature_contributions_linear import added_by
+from shortlist.models.feature_contributions_words import Words
 from shortlist.models.fold_in import at_known_items, require_same_meaning
 from shortlist.models.mean_normalisation import centred, item_means
 from shortlist.models.model import Model
@@ -23,13 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
-    from scipy import sparse
 
+    from shortlist.contributions import Contributions
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
     from shortlist.data.interactions import Interactions
     from shortlist.data.vocabulary import Id
     from shortlist.models.fitting import Fitting
+    from shortlist.stages import Request
 
 FeatureSolver = Literal["closed_form", "gradient"]
 
@@ -197,6 +202,16 @@ class LinearOnFeatures(DotProduct, Model):
     def user_vectors(self, user_idx: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return vectors float32[n, f] (w) and offsets float32[n] (b) of known users (positions ≥ 0)."""
         return self.user_factors_[user_idx], self.user_offsets_[user_idx]
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        people = self.people_of(request)
+        if people is None:
+            w, b = self.user_vectors(request.user_idx)
+        else:
+            w, b = people.vectors, people.offsets
+        rows, words = sparse.csr_array(self.item_factors_[item_idx]), Words(self.encoder, w.shape[1])
+        base = b.astype(np.float64) + self.item_offsets_[item_idx]
+        return by_features(item_idx, added_by(rows, w[0].astype(np.float64), words), base=base)
 
     def fold_in_users(self, events: Dataset) -> UserVectors:
         """Return w and b of the users of `events` from their ratings there: for a training user, the user's own.

@@ -12,6 +12,9 @@ import numpy as np
 from shortlist.data.feature_encoder import FeatureEncoder
 from shortlist.errors import DataError, ParameterError
 from shortlist.models.feature_columns import checked_columns, encoding_of
+from shortlist.models.feature_contributions_kept import USER_ROWS, KeepsRows, no_features
+from shortlist.models.feature_contributions_softmax import KnownPerson, net_contributions
+from shortlist.models.feature_contributions_words import Words, encoder_of, said_of
 from shortlist.models.held_out_pairs import held_out_pairs
 from shortlist.models.model import Model
 from shortlist.models.net_parameters import device_name, layer_sizes
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
+    from shortlist.contributions import Contributions
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
     from shortlist.models.fitting import Fitting
@@ -51,7 +55,7 @@ class NetVectors(UserVectors):
         return NetVectors(**vars(super().take(rows)), base=self.base[rows])
 
 
-class SoftmaxNet(DotProduct, Model):
+class SoftmaxNet(DotProduct, KeepsRows, Model):
     """Scores ψ·v + c such that softmax over all items gives what a person has a large probability.
 
     Minimises the mean over positive pairs (u, i) of −ln (e^{s_ui} / Σ_j e^{s_uj}), where j runs over all items that
@@ -112,11 +116,13 @@ class SoftmaxNet(DotProduct, Model):
         "constant_",
         "layer_weights_",
         "user_encoding_",
+        *USER_ROWS,
         "loss_history_",
         "validation_history_",
         "best_epoch_",
     )
     vectors_by_history: ClassVar[bool] = True
+    USER_LISTS: ClassVar[tuple[tuple[str, ...], ...]] = (USER_ROWS,)
     BY_USER: ClassVar[tuple[str, ...]] = ("id_factors_", "feature_part_")
 
     item_factors_: NDArray[np.float32]
@@ -219,7 +225,10 @@ class SoftmaxNet(DotProduct, Model):
     def _features(self, dataset: Dataset) -> sparse.csr_array | None:
         """Return the encoded features of all users, and keep how they are encoded."""
         self.user_encoding_ = encoding_of(dataset.user_features, self.user_features, "user")
-        return self._encoded(dataset.user_features)
+        encoded = self._encoded(dataset.user_features)
+        n_users = len(dataset.users)
+        self._keep_rows("user", no_features(n_users) if encoded is None else encoded)
+        return encoded
 
     def _encoded(self, table: FeatureTable | None) -> sparse.csr_array | None:
         if self.user_encoding_ is None or table is None:
@@ -388,7 +397,13 @@ class SoftmaxNet(DotProduct, Model):
     @property
     def _history_table(self) -> NDArray[np.float32]:
         """Return what embeds the items of a history, float32[n_items, w]."""
-        return self.item_factors_ * self.item_lengths_[:, None] if self._is_tied else self.history_factors_
+        return self._embedded(np.arange(self.known_items_.size))
+
+    def _embedded(self, past: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Return what embeds items of a history, float32[n, w]."""
+        if self._is_tied:
+            return self.item_factors_[past] * self.item_lengths_[past, None]
+        return self.history_factors_[past]
 
     @property
     def _dense_layers(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
@@ -420,15 +435,41 @@ class SoftmaxNet(DotProduct, Model):
         known = (base != self.constant_).any(axis=1)
         z = base
         if self.history:
-            rows = positive_items(history.where(self.known_items_[history.item_idx]), self.known_items_.size)
+            rows = self._past(history)
             length = np.diff(rows.indptr)
             rows.data[:] = np.repeat(1 / np.maximum(length, 1), length)
             z, known = z + weighted_sums_of(rows, self._history_table), known | (length > 0)
+        return self._answer(z), known
+
+    def _past(self, history: History) -> sparse.csr_array:
+        """Return float32 CSR [n, n_items]: a 1 for each item of a history that the net has learnt."""
+        return positive_items(history.where(self.known_items_[history.item_idx]), self.known_items_.size)
+
+    def _answer(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return ψ float32[n, dim] at the temperature, from what enters the first layer."""
         for weights, biases in self._dense_layers:
             z = dense_rows_of(np.maximum(z, 0), weights, biases)
         if self.similarity == "cosine":
             z = unit_rows(z)
-        return (z / np.float32(self.temperature)).astype(np.float32), known
+        return (z / np.float32(self.temperature)).astype(np.float32)
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        past = self._past(request.history).indices if self.history else np.zeros(0, np.int32)
+        person = KnownPerson(*self._known_of(request), self.feature_factors_, past, self._embedded(past))
+        return net_contributions(item_idx, self.item_factors_[item_idx], person, self._answer)
+
+    def _known_of(
+        self, request: Request
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], sparse.csr_array, Words]:
+        """Return what enters the first layer of one person beside the history, their id's part, and their features."""
+        people, encoder = self.people_of(request), encoder_of(self.user_encoding_)
+        words, nobody = Words(encoder, encoder.width), np.zeros_like(self.constant_)
+        if people is not None:
+            assert isinstance(people, NetVectors)  # what fold_in_users of this class returns
+            return people.base[0], nobody, said_of(request, encoder), words
+        own = self.id_factors_[request.user_idx[0]] if self.user_ids else nobody
+        row = self._kept_rows("user", request.user_idx, encoder.width)
+        return self._base(request.user_idx)[0], own, row, words
 
     def _rank(self, request: Request) -> Lists:
         """Return lists by the events until the request's moment; none of whom nothing is known then."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from scipy import sparse, special
@@ -12,12 +13,15 @@ from scipy import sparse, special
 from shortlist.errors import DataError, ParameterError
 from shortlist.models.exact_search import pair_scores
 from shortlist.models.feature_columns import checked_columns
+from shortlist.models.feature_contributions_kept import ITEM_ROWS, USER_ROWS, KeepsRows
+from shortlist.models.feature_contributions_towers import TowerSide, tower_contributions
 from shortlist.models.fitting import Epoch
 from shortlist.models.item_vectors import ItemVectors
 from shortlist.models.model import Model
 from shortlist.models.net_parameters import device_name, layer_sizes, patience_of
 from shortlist.models.newcomers import new_items, new_users
 from shortlist.models.torch_extra import require_torch
+from shortlist.models.tower_examples import examples_of, loss_of
 from shortlist.models.tower_features import described, encodings_of, feature_rows
 from shortlist.models.tower_pairs import (
     PairNet,
@@ -36,18 +40,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from shortlist.contributions import Contributions
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
-    from shortlist.data.feedback import Feedback
     from shortlist.data.vocabulary import Id, Vocabulary
     from shortlist.models.fitting import Fitting, OnEpoch
     from shortlist.models.vectors import Said
+    from shortlist.stages import Request
 
 # What a model that starts from another must share with it, for the weights to mean the same.
 SHARED_WITH_START = ("layers", "id_dim", "user_ids", "item_ids", "user_features", "item_features", "encode")
 
 
-class TwoTower(DotProduct, Model):
+class TwoTower(DotProduct, KeepsRows, Model):
     """Scores by the cosine of two vectors, one made of what is known of the user, one of what is known of the item.
 
     Each vector comes out of a network of its own: layers of `layers` units, ReLU between them, a linear last one, and
@@ -78,7 +83,8 @@ class TwoTower(DotProduct, Model):
     on lists by their features. Of several ratings of a pair the last counts; for "softmax" a pair counts once.
     `score` is the predicted rating (squared), a u·v + c (cross_entropy) or u·v (softmax); `predict` the rating or the
     probability. Fitted: `user_factors_` float32[n_users, d], `item_factors_` float32[n_items, d], of length 1, zeros
-    for the unknown; `loss_history_`, `validation_history_` float64[epochs], in the unit of training.
+    for the unknown, and what was encoded of them (`KeepsRows`); `loss_history_`, `validation_history_` float64[epochs],
+    in the unit of training.
 
     PyTorch runs on one thread where a step is small: up to 2^24 products of a parameter and a row. Beyond, its threads
     may sum in another order for other numbers of them (at the default sizes they do not). Cost of an epoch: examples ×
@@ -97,6 +103,8 @@ class TwoTower(DotProduct, Model):
         "item_tower_",
         "user_numbers_",
         "item_numbers_",
+        *USER_ROWS,
+        *ITEM_ROWS,
         "user_encoding_",
         "item_encoding_",
         "loss_",
@@ -105,6 +113,7 @@ class TwoTower(DotProduct, Model):
         "loss_history_",
         "validation_history_",
     )
+    USER_LISTS: ClassVar[tuple[tuple[str, ...], ...]] = (USER_ROWS,)
     BY_USER: ClassVar[tuple[str, ...]] = ("user_factors_", "user_numbers_")
 
     user_factors_: NDArray[np.float32]
@@ -216,12 +225,12 @@ class TwoTower(DotProduct, Model):
         from shortlist.models.nets.tower_training import fit_towers
 
         start: TwoTower | None = fitting.start
-        self.loss_ = self._loss_of(dataset.feedback)
+        self.loss_ = loss_of(self.loss, dataset.feedback)
         if start is not None:
             self._require_like(start)
         self._choose_features(dataset, start)
         scale = TargetScale(*(dataset.feedback.scale or (-1.0, 1.0)))
-        examples = self._examples(dataset, scale)
+        examples = examples_of(dataset.interactions, self.loss_, scale)
         sides = self._sides(dataset, examples)
         n_epochs = self.n_epochs if start is None else self.refit_epochs
 
@@ -241,19 +250,6 @@ class TwoTower(DotProduct, Model):
         )
         self._publish(trained, sides, scale)
         self.loss_history_, self.validation_history_ = history.losses, history.validation_losses
-
-    def _loss_of(self, feedback: Feedback) -> TowerLoss:
-        own: dict[str, TowerLoss] = {
-            "ratings": "squared",
-            "binary": "cross_entropy",
-            "events": "softmax",
-        }
-        loss = self.loss or own[feedback.kind]
-        if feedback.kind == "events" and loss != "softmax":
-            raise DataError(
-                f'loss="{loss}" needs values that differ, ratings or labels, and these are events: loss="softmax"'
-            )
-        return loss
 
     def _settings(self, loss: TowerLoss, validation_share: float, n_epochs: int) -> TowerSettings:
         return TowerSettings(
@@ -299,23 +295,13 @@ class TwoTower(DotProduct, Model):
                     f"nothing enters the tower of the {side}s: {side}_ids is False, and there is no feature to encode"
                 )
 
-    def _examples(self, dataset: Dataset, scale: TargetScale) -> Examples:
-        """Return the pairs to train on; raise `DataError` where there are none."""
-        log = dataset.interactions
-        pairs = (log.where(log.positive) if self.loss_ == "softmax" else log).matrix("last").tocoo()
-        if pairs.nnz == 0:
-            raise DataError(f"none of the {len(log)} {log.feedback.kind} is positive")
-        values = pairs.data.astype(np.float64)
-        targets = scale.to_unit(values)
-        if self.loss_ == "cross_entropy":
-            targets = log.feedback.is_positive(pairs.data).astype(np.float32)
-        return Examples(pairs.row.astype(np.int64), pairs.col.astype(np.int64), targets)
-
     def _sides(self, dataset: Dataset, examples: Examples) -> tuple[Side, Side]:
         """Return what enters the towers, and set who and what is known."""
         n_users, n_items = len(dataset.users), len(dataset.items)
         users = feature_rows(self.user_encoding_, dataset.user_features, n_users)
         items = feature_rows(self.item_encoding_, dataset.item_features, n_items)
+        self._keep_rows("user", users)
+        self._keep_rows("item", items)
         has_user, has_item = (
             np.bincount(index, minlength=n) > 0
             for index, n in ((examples.user_idx, n_users), (examples.item_idx, n_items))
@@ -379,6 +365,23 @@ class TwoTower(DotProduct, Model):
     def _scaled(self, unit: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         scaled = unit * np.float32(self.score_scale_)
         return scaled, np.full(len(unit), self.score_shift_, np.float32)
+
+    def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+        people, scale = self.people_of(request), self.score_scale_
+        user = (
+            self._tower_side("user", request.user_idx)
+            if people is None
+            else TowerSide.said(self._user_tower, self.user_encoding_, people.vectors / (scale or 1), request)
+        )
+        return tower_contributions(item_idx, user, self._tower_side("item", item_idx), scale)
+
+    def _tower_side(self, side: Literal["user", "item"], index: NDArray[np.int32]) -> TowerSide:
+        tower, vectors, encoding = (
+            (self._user_tower, self.user_factors_, self.user_encoding_)
+            if side == "user"
+            else (self._item_tower, self.item_factors_, self.item_encoding_)
+        )
+        return TowerSide.kept(tower, encoding, vectors, partial(self._kept_rows, side), index)
 
     def fold_in_users(
         self, events: Dataset | None = None, *, features: FeatureTable | None = None

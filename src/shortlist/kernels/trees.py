@@ -126,7 +126,8 @@ def _walk(
             total = _without_one(share, own, weight, length, i)
             out[names[i]] += total * (own[i] - share[i]) * trees.value[~node]
         return 1
-    mine = player[trees.feature[node]]
+    # Of the type that `last` has in the first call: numba compiles a recursion that changes it to code that crashes.
+    mine = np.int64(player[trees.feature[node]])
     before, seen = 1.0, 1.0
     for i in range(1, length + 1):
         if names[i] == mine:

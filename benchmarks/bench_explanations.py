@@ -20,30 +20,66 @@ import results
 from faithfulness import cases_of, row_of
 
 import shortlist as sl
+from shortlist.contributions import Contributions
 from shortlist.data.feedback import Feedback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from faithfulness import Explain
+    from numpy.typing import NDArray
+
     from shortlist.data.dataset import Dataset
     from shortlist.models.model import Model
+    from shortlist.stages import Request
 
 NAME = "explanations"
 SHOWN = 5
+# What `row_of` returns, its title in the table, and the format.
+COLUMNS = (
+    ("model", "model", ""),
+    ("cases", "shown items", ",d"),
+    ("share", "falls by more", ".3f"),
+    ("low", "95 % from", ".3f"),
+    ("high", "to", ".3f"),
+    ("fell", "falls at all", ".3f"),
+)
 
 
 class Explained(NamedTuple):
-    """A model, whether it goes by all ratings and not by likes alone, and whether by labels made of the ratings."""
+    """A model, whether it goes by all ratings and not by likes alone, and whether by labels made of the ratings.
+
+    explain: what stands in for the model's own contributions.
+    """
 
     model: Model
     rated: bool = False
     labels: bool = False
+    explain: Explain | None = None
+
+
+def as_hu(model: Model, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
+    """Return what Hu, Koren and Volinsky 2008, section 5, say that likes add to scores of a WALS without weights.
+
+    With W = (w0 YᵀY + Σ_j y_j y_jᵀ + λ I)⁻¹ it is y_i·W y_j for each item j of the history.
+    """
+    if not isinstance(model, sl.WALS):
+        raise TypeError(f"these are the amounts of WALS, not of {type(model).__name__}")
+    liked = request.history.where(request.history.positive)
+    past, factors = np.unique(liked.item_idx), model.item_factors_.astype(np.float64)
+    cells = past.size + model.unobserved_weight * np.count_nonzero(model.known_items_)
+    matrix = model.unobserved_weight * factors.T @ factors + factors[past].T @ factors[past]
+    matrix += model.reg * cells**model.reg_exponent * np.eye(model.dim)
+    return Contributions(item_idx, past, factors[item_idx] @ np.linalg.solve(matrix, factors[past].T))
 
 
 def models() -> dict[str, Explained]:
     """Return the models that explain scores by the history."""
     return {
         "WALS": Explained(sl.WALS()),
+        "WALS, shared out as Hu et al. do": Explained(sl.WALS(), explain=as_hu),
+        "WALS, 16 dimensions": Explained(sl.WALS(16)),
+        "WALS, 16 dimensions, as Hu et al.": Explained(sl.WALS(16), explain=as_hu),
         "WALS, cg": Explained(sl.WALS(solver="cg")),
         "WALS, complement, weights by frequency": Explained(
             sl.WALS(unobserved="complement", item_weight_exponent=0.3, user_weight_exponent=0.3)
@@ -81,22 +117,14 @@ def history(n_people: int, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     users = rng.choice(len(data.users), min(n_people, len(data.users)), replace=False).astype(np.int32)
     rows = []
-    for name, (model, rated, labels) in models().items():
+    for name, (model, rated, labels, explain) in models().items():
         model.fit(labelled(data) if labels else data, rng=seed)
-        found = row_of(name, cases_of(model, np.sort(users), SHOWN, rng, rated=rated), seed)
+        cases = cases_of(model, np.sort(users), SHOWN, rng, rated=rated, explain=explain)
+        found = row_of(name, cases, seed)
         print({key: round(value, 3) if isinstance(value, float) else value for key, value in found.items()})
         rows.append(found)
-    columns = {
-        "model": "",
-        "people": "d",
-        "cases": "d",
-        "uncited": "d",
-        "share": ".3f",
-        "low": ".3f",
-        "high": ".3f",
-        "ratio": ".1f",
-    }
-    table = results.table(columns, [[row[name] for name in columns] for row in rows])
+    columns = {name: spec for _, name, spec in COLUMNS}
+    table = results.table(columns, [[row[key] for key, _, _ in COLUMNS] for row in rows])
     return {"tables": {"history": table}, "rows": rows, "shown": SHOWN}
 
 

@@ -3,7 +3,8 @@
 For a person and a shown item, the cited item of the history is the one that contributes most. The person's history
 without it (all its events) is folded in, or asked with, and the shown item scored; and the same without another item of
 the history, drawn from those that count for the model. An explanation is faithful where the score falls by more without
-the cited item. Nothing here knows how contributions are made: all goes through what every model answers.
+the cited item. An item that the model lists no longer scores 0. Nothing here knows how contributions are made: all goes
+through what every model answers.
 """
 
 from __future__ import annotations
@@ -23,12 +24,16 @@ from shortlist.models.vectors import EmbeddingModel
 from shortlist.stages import History, offsets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
+    from shortlist.contributions import Contributions
     from shortlist.models.model import Model
     from shortlist.stages import Request
+
+    # Model, request of one person, items shown → what contributes to their scores.
+    Explain = Callable[[Model, Request, NDArray[np.int32]], Contributions | None]
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,9 @@ class Cases:
         found = mean_interval(of_person, resampler=Resampler(people.size, rng=rng))
         return {"share": found.point, "low": found.low, "high": found.high}
 
-    def ratio(self) -> float:
-        """Return the mean fall without the cited item, in mean falls without the other one; below 0: that one rises."""
-        return float(self.drop_cited.mean() / self.drop_other.mean())
+    def fell(self) -> float:
+        """Return the share of cases in which the score fell at all without the cited item."""
+        return float((self.drop_cited > 0).mean())
 
 
 def cases_of(
@@ -68,23 +73,23 @@ def cases_of(
     rng: np.random.Generator,
     *,
     rated: bool = False,
-    exclude_seen: bool = True,
+    explain: Explain | None = None,
 ) -> Cases:
     """Return the cases of the first `k` items that the fitted `model` shows to each of `users` int32[n].
 
     People whose history has less than two items that count are passed over. `rated`: every event counts, not only
-    positive ones.
+    positive ones. `explain` stands in for the model's own contributions.
     """
     found: list[tuple[int, float, float]] = []
     uncited = 0
     for user in users.tolist():
-        request = model.memory_.request(np.array([user], np.int32), k, Limits(exclude_seen=exclude_seen))
+        request = model.memory_.request(np.array([user], np.int32), k, Limits())
         history, shown = request.history, model.rank(request).item_idx
         counts = (history.positive | rated) & model.known_items_[history.item_idx]
         past = np.unique(history.item_idx[counts])
         if past.size < 2 or shown.size == 0:
             continue
-        cited, speaks = most_contributing(model, request, shown)
+        cited, speaks = most_contributing(model, request, shown, explain)
         uncited += int((~speaks).sum())
         shown, cited = shown[speaks], cited[speaks]
         others = np.array([rng.choice(past[past != item]) for item in cited], np.int32)
@@ -95,10 +100,10 @@ def cases_of(
 
 
 def most_contributing(
-    model: Model, request: Request, shown: NDArray[np.int32]
+    model: Model, request: Request, shown: NDArray[np.int32], explain: Explain | None = None
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Return the item of the history that contributes most to each of `shown`, and whether it speaks for it at all."""
-    parts = model.contributions(request, shown)
+    parts = model.contributions(request, shown) if explain is None else explain(model, request, shown)
     if parts is None:
         raise ValueError(f"{type(model).__name__} cannot say what its scores are made of")
     best = parts.of_past.argmax(axis=1)
@@ -154,5 +159,5 @@ def row_of(name: str, cases: Cases, seed: int) -> Mapping[str, Any]:
         "cases": int(cases.person.size),
         "uncited": cases.uncited,
         **share,
-        "ratio": cases.ratio(),
+        "fell": cases.fell(),
     }

@@ -67,4 +67,5 @@ def _with_keys(
     if merged.source_reason is not None:
         arrays["source_reason"] = merged.source_reason, np.full((item.size, n_sources), -1, np.int32)
     ptr = merged.ptr + offsets(np.bincount(row, minlength=len(merged)))
-    return replace(merged, ptr=ptr, **{name: np.concatenate(two)[order] for name, two in arrays.items()})
+    together: dict[str, Any] = {name: np.concatenate(two)[order] for name, two in arrays.items()}
+    return replace(merged, ptr=ptr, **together)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -320,6 +320,19 @@ class Candidates:
     term_value: NDArray[np.float32] | None = None
     pinned: NDArray[np.bool_] | None = None
 
+    _aligned: ClassVar[tuple[str, ...]] = (
+        "item_idx",
+        "source_rank",
+        "source_score",
+        "anchor",
+        "score",
+        "removed_by",
+        "source_reason",
+        "step_score",
+        "term_value",
+        "pinned",
+    )
+
     @classmethod
     def from_lists(
         cls,
@@ -351,20 +364,10 @@ class Candidates:
         There is at least one part, and all have the same sources and rules.
         """
         ptr, order = _interleaved([(rows, part.ptr) for rows, part in parts], n)
-        aligned: tuple[str, ...] = (
-            "item_idx",
-            "source_rank",
-            "source_score",
-            "anchor",
-            "score",
-            "removed_by",
-        )
-        optional = ("step_score", "term_value", "pinned")
-        aligned += tuple(
-            name for name in optional if all(getattr(part, name) is not None for _, part in parts)
-        )
         arrays: dict[str, Any] = {
-            name: np.concatenate([getattr(part, name) for _, part in parts])[order] for name in aligned
+            name: np.concatenate([getattr(part, name) for _, part in parts])[order]
+            for name in cls._aligned
+            if name != "source_reason" and all(getattr(part, name) is not None for _, part in parts)
         }
         said, reasons = reasons_of([part for _, part in parts])
         reason = None if said is None else np.concatenate(said)[order]
@@ -383,6 +386,13 @@ class Candidates:
         """Return bool[m]: whether no rule removed the candidate."""
         kept: NDArray[np.bool_] = self.removed_by == KEPT
         return kept
+
+    def where(self, keep: NDArray[np.bool_]) -> Candidates:
+        """Return the candidates for which `keep` bool[m] holds, of the same users."""
+        arrays: dict[str, Any] = {
+            name: getattr(self, name)[keep] for name in self._aligned if getattr(self, name) is not None
+        }
+        return replace(self, ptr=offsets(np.bincount(self.row[keep], minlength=len(self))), **arrays)
 
     def reason_of(self, at: int, source: int) -> str | None:
         """Return what a source says of the candidate at `at` in particular, None where it says nothing."""
@@ -468,10 +478,7 @@ class CandidateExamples:
     def of(self, people: NDArray[np.bool_]) -> CandidateExamples:
         """Return the examples of the people for whom `people` bool[n] holds."""
         rows, mine = np.flatnonzero(people), people[self.candidates.row]
-        ptr = offsets(np.diff(self.candidates.ptr)[rows])
-        aligned = ("item_idx", "source_rank", "source_score", "anchor", "score", "removed_by")
-        arrays: dict[str, Any] = {name: getattr(self.candidates, name)[mine] for name in aligned}
-        candidates = replace(self.candidates, ptr=ptr, **arrays)
+        candidates = replace(self.candidates.where(mine), ptr=offsets(np.diff(self.candidates.ptr)[rows]))
         return CandidateExamples(self.request.rows(rows), candidates, self.positive[mine], self.weight[rows])
 
 

@@ -110,7 +110,7 @@ class LambdaMARTScorer(Stage):
         out = np.zeros(candidates.item_idx.size, np.float32)
         kept = np.flatnonzero(candidates.kept)
         if kept.size:
-            out[kept] = self.trees_.scores(self._rows(request, candidates).values[kept])
+            out[kept] = self.trees_.scores(self._rows(request, candidates).values)
         return out
 
     def contributions(
@@ -119,17 +119,20 @@ class LambdaMARTScorer(Stage):
         """Return what the scores of the candidates at the positions `at` are made of: Shapley values of the features.
 
         Features about one thing ("its popularity") are one player, so that what they know together is theirs and is
-        not divided by how they overlap. The base is the mean score of the candidates that it learned from.
+        not divided by how they overlap. The base is the mean score of the candidates that it learned from; candidates
+        that are removed have amounts of 0.
         """
         self._require_trees()
-        rows = self._rows(request, candidates)
+        rows, kept = self._rows(request, candidates), candidates.kept
         about, player = np.unique(rows.about, return_inverse=True)
-        shares = self.trees_.shares(rows.values[at], player.astype(np.int32), about.size)
+        shares = np.zeros((at.size, about.size))
+        place = (np.cumsum(kept) - 1)[at[kept[at]]]
+        shares[kept[at]] = self.trees_.shares(rows.values[place], player.astype(np.int32), about.size)
         base = np.full(at.size, self.trees_.base)
         return Contributions(candidates.item_idx[at], features=about.tolist(), of_features=shares, base=base)
 
     def _rows(self, request: Request, candidates: Candidates) -> CandidateRows:
-        rows = self.features(request, candidates)
+        rows = self.features(request, candidates.where(candidates.kept))  # it learned from such alone
         differs = names_differ(rows.names, self.names_)
         if differs is not None:
             raise NotFittedError(

@@ -38,6 +38,29 @@ class Trees(NamedTuple):
     leaf_rows: NDArray[np.float64]
 
 
+class Way(NamedTuple):
+    """The way from the root to where a walk stands, a row or entry a level. A stack, not a recursion.
+
+    numba loads a recursive kernel from its cache as code that crashes.
+
+    - who int64[size, size] and path float64[3, size, size], an entry a player on the way: which share of the training
+      rows goes on where the player is not known (path[0]), and of this row where it is (path[1]); path[2] are the
+      weights of the coalitions by their size. Of the node there: length int64[size], the players on the way to it, the
+      one of its own split taken out; mine, that player, with before and seen float64[size], what stood on the way of it
+    - node int64[size]; taken: the child that this row goes to; turn: how many of its children are done
+    """
+
+    who: NDArray[np.int64]
+    path: NDArray[np.float64]
+    node: NDArray[np.int64]
+    length: NDArray[np.int64]
+    mine: NDArray[np.int64]
+    taken: NDArray[np.int64]
+    turn: NDArray[np.int64]
+    before: NDArray[np.float64]
+    seen: NDArray[np.float64]
+
+
 @kernel
 def tree_scores(
     trees: Trees, rows: NDArray[np.float32], out: NDArray[np.float64], start: int, stop: int
@@ -68,12 +91,23 @@ def tree_shares(
     the proportion of the training rows. Lundberg et al. 2018, Consistent individualized feature attribution for tree
     ensembles, Algorithm 2; a player of several features enters a path once, as a feature does there that splits twice.
     """
-    who = np.zeros((depth + 2, depth + 2), np.int32)
-    path = np.zeros((3, depth + 2, depth + 2))
+    size = depth + 2
+    levels, shares = np.zeros((5, size), np.int64), np.zeros((2, size))
+    way = Way(
+        np.zeros((size, size), np.int64),
+        np.zeros((3, size, size)),
+        levels[0],
+        levels[1],
+        levels[2],
+        levels[3],
+        levels[4],
+        shares[0],
+        shares[1],
+    )
     for t in range(trees.root.size):
         for r in range(start, stop):
             if trees.root[t] >= 0:
-                _walk(trees, player, rows[r], out[r], trees.root[t], 0, 0, 1.0, 1.0, -1, who, path)
+                _walk(trees, player, rows[r], out[r], trees.root[t], way)
 
 
 @kernel
@@ -100,48 +134,63 @@ def _walk(
     player: NDArray[np.int32],
     row: NDArray[np.float32],
     out: NDArray[np.float64],
+    root: int,
+    way: Way,
+) -> None:
+    """Add to `out` what all leaves below `root` say."""
+    level = 0
+    _enter(trees, player, row, out, root, 0, 0, 1.0, 1.0, -1, way)
+    while level >= 0:
+        if way.turn[level] == 2:
+            level -= 1
+            continue
+        node = way.node[level]
+        child = trees.left[node] if way.turn[level] == 0 else trees.right[node]
+        way.turn[level] += 1
+        part = way.before[level] * _n_rows(trees, child) / trees.n_rows[node]
+        there = way.seen[level] if child == way.taken[level] else 0.0
+        length, mine = way.length[level] + 1, way.mine[level]
+        level += 1
+        _enter(trees, player, row, out, child, level, length, part, there, mine, way)
+
+
+@kernel
+def _enter(
+    trees: Trees,
+    player: NDArray[np.int32],
+    row: NDArray[np.float32],
+    out: NDArray[np.float64],
     node: int,
     level: int,
     length: int,
     without: float,
     known: float,
     last: int,
-    who: NDArray[np.int32],
-    path: NDArray[np.float64],
-) -> int:
-    """Add what the leaves below `node` say to `out` and return their number.
-
-    Row `level` of `who` and `path` is the way to here, one entry a player: which share of the training rows goes on
-    where the player is not known (path[0]), and of this row where it is (path[1]); path[2] are the weights of the
-    coalitions by their size.
-    """
+    way: Way,
+) -> None:
+    """Go on to `node` with the player `last`, whose split led there; a leaf says to `out` what it has to say."""
     if level > 0:
-        who[level, :length] = who[level - 1, :length]
-        path[:, level, :length] = path[:, level - 1, :length]
-    names, share, own, weight = who[level], path[0, level], path[1, level], path[2, level]
+        way.who[level, :length] = way.who[level - 1, :length]
+        way.path[:, level, :length] = way.path[:, level - 1, :length]
+    names, share, own, weight = way.who[level], way.path[0, level], way.path[1, level], way.path[2, level]
     names[length] = last
     _extend(share, own, weight, length, without, known)
     if node < 0:
         for i in range(1, length + 1):
             total = _without_one(share, own, weight, length, i)
             out[names[i]] += total * (own[i] - share[i]) * trees.value[~node]
-        return 1
-    # Of the type that `last` has in the first call: numba compiles a recursion that changes it to code that crashes.
-    mine = np.int64(player[trees.feature[node]])
-    before, seen = 1.0, 1.0
+        way.turn[level] = 2
+        return
+    mine = player[trees.feature[node]]
+    way.before[level], way.seen[level] = 1.0, 1.0
     for i in range(1, length + 1):
         if names[i] == mine:
-            before, seen = share[i], own[i]
+            way.before[level], way.seen[level] = share[i], own[i]
             _unwind(names, share, own, weight, length, i)
             length -= 1
             break
-    taken = _child(trees, node, row)
-    n_leaves = 0
-    for child in (trees.left[node], trees.right[node]):
-        part = before * _n_rows(trees, child) / trees.n_rows[node]
-        there = seen if child == taken else 0.0
-        n_leaves += _walk(trees, player, row, out, child, level + 1, length + 1, part, there, mine, who, path)
-    return n_leaves
+    way.node[level], way.length[level], way.mine[level] = node, length, mine
+    way.taken[level], way.turn[level] = _child(trees, node, row), 0
 
 
 @kernel
@@ -163,7 +212,7 @@ def _extend(
 
 @kernel
 def _unwind(
-    names: NDArray[np.int32],
+    names: NDArray[np.int64],
     share: NDArray[np.float64],
     own: NDArray[np.float64],
     weight: NDArray[np.float64],

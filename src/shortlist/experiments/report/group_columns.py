@@ -136,8 +136,8 @@ def _label_columns(table: FeatureTable) -> list[str]:
 def _not_at_hand(column: str, table: FeatureTable | None, kept_ones: list[str]) -> DataError:
     known = list(dict.fromkeys([*kept_ones, *([] if table is None else _label_columns(table))]))
     return DataError(
-        f"no labels of {column!r}{nearest(column, known)}: {_why_not(column, table)}. "
-        f"At hand: {', '.join(known) or 'none'}"
+        f"no labels of {column!r}: {_why_not(column, table)}. "
+        f"At hand: {', '.join(known) or 'none'}{nearest(column, known)}"
     )
 
 

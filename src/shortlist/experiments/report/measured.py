@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shortlist.experiments.report.person_figures import mixes
-from shortlist.experiments.report.whole_figures import group_exposure, items_of_groups
+from shortlist.experiments.report.whole_figures import FEW_PEOPLE, group_exposure, items_of_groups
 from shortlist.experiments.sweep.figures import Estimate
 from shortlist.metrics import Resampler, percentile_interval
 from shortlist.reranking.group_mix import mix_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-FEW_PEOPLE, FEW_ITEMS = 10, 5
+FEW_ITEMS = 5
 MOST_GROUPS = 20
 OTHERS = "(other groups)"
 

@@ -10,7 +10,6 @@ from shortlist.errors import ArtifactError, DataError, NotFittedError, Parameter
 from shortlist.experiments.report.group_columns import GroupColumn, group_columns
 from shortlist.experiments.report.jackknife import blocks_of
 from shortlist.experiments.report.measured import (
-    FEW_PEOPLE,
     Figure,
     Intervals,
     group_figures,
@@ -20,7 +19,7 @@ from shortlist.experiments.report.measured import (
 from shortlist.experiments.report.outcome import Report, Setting
 from shortlist.experiments.report.person_figures import person_figures
 from shortlist.experiments.report.shown import Shown, shown_to
-from shortlist.experiments.report.whole_figures import item_exposure, lorenz, whole_figures
+from shortlist.experiments.report.whole_figures import FEW_PEOPLE, item_exposure, lorenz, whole_figures
 from shortlist.metrics import Resampler
 from shortlist.models.bound_stages import flat
 from shortlist.models.model import Model

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+FEW_PEOPLE = 10  # fewer say nothing about people
 GINI_ITEMS, GINI_GROUPS, COVERAGE = "gini_of_items", "gini_of_groups", "catalogue_coverage"
 
 
@@ -41,7 +42,10 @@ class WholeFigure:
 def whole_figures(
     shown: Shown, columns: Sequence[GroupColumn], block: NDArray[np.int64], level: float
 ) -> list[WholeFigure]:
-    """Return the figures of all lists; `block` int64[n] are the people that the jackknife leaves out together."""
+    """Return the figures of all lists; `block` int64[n] are the people that the jackknife leaves out together.
+
+    The Gini of groups is left out where fewer than 10 people are shown an item with a label.
+    """
     both = [shown.lists] if shown.by_score is None else [shown.lists, shown.by_score]
     n_open = int(np.count_nonzero(shown.open_items))
     exposure = [item_exposure(lists, shown.open_items.size) for lists in both]
@@ -55,7 +59,7 @@ def whole_figures(
         open_groups = labelled_groups_of(one.groups, shown.open_items)
         if open_groups.size > 1:
             shares = [group_exposure(lists, one.groups)[:, open_groups] for lists in both]
-            if all(of.nnz for of in shares):
+            if all(np.count_nonzero(np.diff(of.indptr)) >= FEW_PEOPLE for of in shares):
                 gini = _gini_among(open_groups.size)
                 found.append(_figure(GINI_GROUPS, one.column, shares, gini, block, level))
     return found
@@ -106,6 +110,8 @@ def _place_weights(ptr: NDArray[np.int64]) -> Floats:
 def _gini_among(n: int) -> Callable[[Floats], float]:
     def of(amounts: Floats) -> float:
         there = amounts[amounts > 0]
+        if not there.size:
+            return 0.0  # without one block of people nobody is left who is shown any of it
         return metrics.gini_of(there, n - there.size)
 
     return of

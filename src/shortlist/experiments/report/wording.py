@@ -163,7 +163,7 @@ def sentence_of_group(column: str, group: GroupFigure) -> str:
     assert group.by_score is not None
     verb = "more" if group.difference.value > 0 else "less"
     return (
-        f"{column} {group.label}: {verb} exposure, {number(group.shown.value, is_share=True)} instead of "
+        f"{group.label} ({column}): {verb} exposure, {number(group.shown.value, is_share=True)} instead of "
         f"{number(group.by_score.value, is_share=True)}; {number(group.own, is_share=True)} of what people like, "
         f"{number(group.catalogue, is_share=True)} of the catalogue."
     )

@@ -89,8 +89,8 @@ def test_unknown_users_raise_are_skipped_or_get_what_is_popular(name):
     assert given_popular.frame["item_id"].to_list() == ["x", "y"]
     assert given_popular.fallback == {"nobody"}
     assert given_popular.reasons["reason"].to_list() == [
-        "popular: liked by 3 people",
-        "popular: liked by 2 people",
+        "popular: liked by fewer than 5 people",
+        "popular: liked by fewer than 5 people",
     ]
     with pytest.raises(sl.errors.ParameterError, match="on_unknown='quiet'"):
         model.recommend(["ann"], on_unknown="quiet")

@@ -102,8 +102,8 @@ def test_reasons_count_moments_and_strangers_get_what_is_popular():
         "again: you chose this once before",
     ]
     assert shown.reasons.filter(user_id=102)["reason"].to_list() == [
-        "popular: liked by 2 people",
-        "popular: liked by 1 person",
+        "popular: liked by fewer than 5 people",
+        "popular: liked by fewer than 5 people",
     ]
 
 

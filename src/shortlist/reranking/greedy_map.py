@@ -110,6 +110,6 @@ def _require_positive(matrix: Floats) -> None:
         rows = np.sort(np.argsort(-np.abs(eigenvectors[:, 0]), kind="stable")[:3]).tolist()
         raise ParameterError(
             f"similarity is not positive semi-definite: its smallest eigenvalue is {least:.3g}, most of it from the "
-            f"rows {', '.join(map(str, rows))}. Similarities of these cannot all be true at once (two items like a third "
-            f"and unlike each other). Compute them from vectors (V @ V.T), or add {-least:.3g} to the diagonal"
+            f"rows {', '.join(map(str, rows))}. Their similarities cannot all be true (two items like a third and not "
+            f"like each other, say): compute them from vectors (V @ V.T), or add {-least:.3g} to the diagonal"
         )

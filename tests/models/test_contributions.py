@@ -36,6 +36,8 @@ FORMS = {
     "like others": (sl.WALS, {"dim": 6, "n_epochs": 3, "cold_items_like": "genres"}),
     "ratings": (sl.MatrixFactorization, {"dim": 5, "min_ratings": 1}),
     "adam": (sl.MatrixFactorization, {"dim": 5, "solver": "adam", "n_epochs": 20}),
+    "BPR": (sl.BPR, {"dim": 4, "n_epochs": 4, "sampler": "popularity"}),
+    "dynamic": (sl.BPR, {"dim": 4, "n_epochs": 4, "sampler": "dynamic"}),
     "PureSVD": (sl.PureSVD, {"dim": 5}),
     "values": (sl.PureSVD, {"dim": 5, "entries": "values", "item_exponent": 0.5}),
     "ItemNeighbors": (sl.ItemNeighbors, {"n_neighbors": 5}),
@@ -49,8 +51,6 @@ FORMS = {
     "Popularity": (sl.Popularity, {}),
 }  # fmt: skip
 REMOVING = {
-    "BPR": (sl.BPR, {"dim": 4, "n_epochs": 4}),
-    "dynamic": (sl.BPR, {"dim": 4, "n_epochs": 4, "sampler": "dynamic"}),
     "labels": (sl.MatrixFactorization, {"dim": 4, "objective": "binary", "n_epochs": 2}),
     "UserNeighbors": (sl.UserNeighbors, {"n_neighbors": 8}),
     "explicit": (
@@ -238,6 +238,24 @@ def test_rating_amounts_are_of_one_rating_at_a_time():
     )  # the item's own level, nothing of the person
 
 
+@pytest.mark.parametrize("name", ["BPR", "dynamic"])
+def test_likes_of_bpr_pull_the_vector_where_it_is(name):
+    model = fitted(FORMS[name])
+    request, items = folded_request(model), np.flatnonzero(model.listed_items_).astype(np.int32)
+    parts, u = model.contributions(request, items), model.people_of(request).vectors[0].astype(float)
+    others = np.setdiff1d(model.contrast_items_, parts.past_item)
+    past = model.memory_.history.where(model.memory_.history.positive)
+    pairs = np.unique(past.row * N_ITEMS + past.item_idx)
+    likes = np.bincount(pairs % N_ITEMS, minlength=N_ITEMS)[others] if name == "BPR" else None
+    expected = oracle.pairwise(
+        model.item_factors_.astype(float), model.item_offsets_, items, parts.past_item, others, u,
+        reg=model.user_reg, likes=likes, n_draws=model._candidates,
+    )  # fmt: skip
+    assert_allclose(parts.of_past, expected, rtol=1e-3, atol=1e-4)
+    if name == "BPR":  # the gradient vanishes, so nothing is left over; of weights by rank it need not
+        assert_allclose(parts.base, model.item_offsets_[items], atol=1e-3)
+
+
 def left_over(model, request, past, items, feedback):
     """Return the scores of items without the events of `past`, by the people and lists that everybody can ask for."""
     kept = request.history.where(request.history.item_idx != past)
@@ -272,7 +290,7 @@ def test_amounts_by_removal_are_those_of_scoring_without(name):
 
 def test_what_is_left_out_are_the_latest_items(rng):
     rows = [(u, i, 5.0) for u in range(6) for i in rng.permutation(80)[: 70 - u]]
-    model = sl.BPR(2, n_epochs=1).fit(dataset(rows, 6, 80), rng=0)
+    model = sl.UserNeighbors().fit(dataset(rows, 6, 80))
     request = request_of(model, 0)
     parts = model.contributions(request, np.array([1, 2], np.int32))
     assert_array_equal(parts.past_item, np.sort(request.history.item_idx[-MOST_REMOVED:]))

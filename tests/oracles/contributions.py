@@ -46,3 +46,25 @@ def ratings(X, offsets, items, past, y, *, reg, bias_reg, exponent):
         for row, i in enumerate(items):
             amounts[row, at] = np.append(X[i], 1.0) @ solution
     return amounts
+
+
+def pairwise(V, offsets, items, past, others, u, *, reg, likes, n_draws):
+    """Return amounts [m, h]: minus the gradient at u of each liked item's own loss, over n reg, times each item.
+
+    The losses -w ln sigmoid(x) are of pairs with the others, w by their likes to the power 1/2, or by how likely each
+    is the best of `n_draws` uniform draws (all products of equal chances counted by rank).
+    """
+    score = V @ u + offsets
+    if likes is not None:
+        weights = likes**0.5 / (likes**0.5).sum()
+    else:
+        rank = np.array([np.sum(score[others] <= score[k]) for k in others])
+        weights = (rank / len(others)) ** n_draws - ((rank - 1) / len(others)) ** n_draws
+    shares = []
+    for i in past:
+        pulls = [
+            w / (1 + np.exp(score[i] - score[k])) * (V[i] - V[k])
+            for k, w in zip(others, weights, strict=True)
+        ]
+        shares.append(np.sum(pulls, axis=0) / (len(past) * reg))
+    return np.array([[V[i] @ share for share in shares] for i in items])

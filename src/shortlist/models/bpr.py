@@ -10,9 +10,10 @@ import numpy as np
 from shortlist import threads
 from shortlist.errors import DataError, NonFiniteError, ParameterError
 from shortlist.models.fold_in import at_known_items, moved_to_items
+from shortlist.models.history_contributions import shown_scores, sums_to
 from shortlist.models.model import Model
+from shortlist.models.pairwise_contributions import shares_of_vector
 from shortlist.models.pairwise_fold_in import LEAST_REG, Comparison, best_vector
-from shortlist.models.removal_contributions import by_folding, by_removal
 from shortlist.models.score_rows import positive_items
 from shortlist.models.triples import Pairs, Sampler, Scorer, Steps, run_epoch
 from shortlist.models.vectors import DotProduct, UserVectors
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from shortlist.contributions import Contributions
     from shortlist.data.dataset import Dataset
     from shortlist.models.fitting import Fitting
+    from shortlist.models.pairwise_fold_in import Weigh
     from shortlist.stages import Request
 
 Negatives = Literal["uniform", "popularity", "dynamic"]
@@ -266,14 +268,21 @@ class BPR(DotProduct, Model):
         return UserVectors(vectors, zeros, known, events.users.ids, log.history(), self.space)
 
     def _contributions(self, request: Request, item_idx: NDArray[np.int32]) -> Contributions:
-        """Return by how much scores fall without each of the latest 50 positive items of the request's history.
+        """Return what each positive item of the request's history adds, as its fold-in has it (`shares_of_vector`).
 
-        The person is folded in with and without it (`by_removal`), which for users of the data too is near what they
-        are shown, and not equal.
+        The base is the item's c_i, and by how much the person's vector is not the sum that a fold-in of the history is:
+        a vector of training is near it, and not equal, as is a fold-in whose weights go by rank ("dynamic"). All of it
+        is base where the history has nothing to compare.
         """
-        history = request.history
-        counts = history.positive & self.known_items_[history.item_idx]
-        return by_removal(history, counts, item_idx, by_folding(self, item_idx))
+        liked = positive_items(request.history, self.known_items_.size).indices.astype(np.int32)
+        liked = liked[self.known_items_[liked]]
+        shown, problem = shown_scores(self, request, item_idx), self._problem(liked)
+        if problem is None:
+            return sums_to(shown, item_idx, liked[:0], np.zeros((item_idx.size, 0)))
+        comparison, weigh = problem
+        u = best_vector(comparison, weigh)
+        shares = shares_of_vector(comparison, weigh(comparison.others @ np.append(u, 1.0)), u)
+        return sums_to(shown, item_idx, liked, self.item_factors_[item_idx].astype(np.float64) @ shares.T)
 
     def _folded(self, liked: sparse.csr_array) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return vectors float32[n, dim] of rows of items, and bool[n]: who has one."""
@@ -292,6 +301,11 @@ class BPR(DotProduct, Model):
 
     def _vector(self, liked: NDArray[np.int32]) -> NDArray[np.float64] | None:
         """Return the vector of who likes these known items; None where there is nothing to compare."""
+        problem = self._problem(liked)
+        return None if problem is None else best_vector(*problem)
+
+    def _problem(self, liked: NDArray[np.int32]) -> tuple[Comparison, Weigh] | None:
+        """Return what `best_vector` takes, of who likes these known items; None where there is nothing to compare."""
         at = np.flatnonzero(~np.isin(self.contrast_items_, liked))
         others, weights = self.contrast_items_[at], self.contrast_weights_[at]
         if others.size == 0:
@@ -305,9 +319,9 @@ class BPR(DotProduct, Model):
             self._with_bias(liked), self._with_bias(others), max(self.user_reg, LEAST_REG)
         )
         if self.sampler == "dynamic":
-            return best_vector(comparison, partial(chances_of_best, n_candidates=self._candidates))
+            return comparison, partial(chances_of_best, n_candidates=self._candidates)
         share = weights / weights.sum()
-        return best_vector(comparison, lambda scores: share)
+        return comparison, lambda scores: share
 
     def _with_bias(self, item_idx: NDArray[np.int32]) -> NDArray[np.float64]:
         return np.column_stack([self.item_factors_[item_idx], self.item_offsets_[item_idx]]).astype(

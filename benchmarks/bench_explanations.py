@@ -6,6 +6,8 @@ Each part is kept by itself in benchmarks/results/explanations.json, so that one
 
 - history (`faithfulness`): on MovieLens small, people drawn at random and the five items that each model shows them;
   the item of the history that contributes most is taken away, and another item of the history, drawn at random.
+- features (`explained_features`): the same of films' genres and years, and of the film and the person as such, by
+  models that go by features; and of SoftmaxNet, which goes by the history.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import results
+from explained_features import features
 from faithfulness import cases_of, row_of
 
 import shortlist as sl
@@ -129,7 +132,7 @@ def history(n_people: int, seed: int) -> dict[str, Any]:
 
 
 # What can be measured, by name: (number of people, seed) → what is kept, its tables under "tables".
-PARTS: dict[str, Callable[[int, int], dict[str, Any]]] = {"history": history}
+PARTS: dict[str, Callable[[int, int], dict[str, Any]]] = {"history": history, "features": features}
 
 
 def kept() -> dict[str, Any]:

@@ -11,11 +11,9 @@ from scipy import special
 from shortlist import threads
 from shortlist.data.event_encoder import EventEncoder
 from shortlist.data.removal import without_ids
-from shortlist.errors import ParameterError
 from shortlist.models.encoded_columns import (
     checked_names,
     encode_columns,
-    id_columns,
     kept_columns,
     moved_columns,
 )
@@ -30,15 +28,15 @@ from shortlist.models.fm_courses import (
     require_consistent,
 )
 from shortlist.models.fm_descent import Descent, Steps, Watch, loss_of_intercept, require_descending
-from shortlist.models.fm_design import Design, Examples, Rows
+from shortlist.models.fm_design import Design, Rows
 from shortlist.models.fm_encoding import Encoding
 from shortlist.models.fm_fold_in import IdPrior
 from shortlist.models.fm_gibbs import Chain
-from shortlist.models.fm_negatives import with_negatives, with_negatives_of_each
+from shortlist.models.fm_negatives import examples_of, with_negatives, with_negatives_of_each
 from shortlist.models.fm_parameters import Parameters, Sums
 from shortlist.models.fm_people import PersonVectors, sums_of_people
 from shortlist.models.fm_posterior import Plan, Posterior, Scale, sample
-from shortlist.models.fm_predictions import EXAMPLES_A_BLOCK, spread_of
+from shortlist.models.fm_predictions import EXAMPLES_A_BLOCK, Predictor
 from shortlist.models.held_out_rows import held_out_rows
 from shortlist.models.model import Model
 from shortlist.models.newcomers import new_users
@@ -231,11 +229,8 @@ class FactorizationMachine(DotProduct, Model):
         log = learned_events(dataset)
         self._encode(dataset, log)
         context, context_idx = self._rows_of.moments(log.context, len(log))
-        target = log.value if dataset.feedback.kind != "events" else np.ones(len(log), np.float32)
-        examples = Examples(log.user_idx, log.item_idx, context_idx, target)
-        design = Design(
-            self._user_rows, self._item_rows, context, self.encoder.fields, self._rows_of.n_columns, examples
-        )
+        examples, fields = examples_of(log, context_idx), self.encoder.fields
+        design = Design(self._user_rows, self._item_rows, context, fields, self._rows_of.n_columns, examples)
         negatives = None
         if dataset.feedback.kind == "events":
             every = dataset.interactions
@@ -490,31 +485,23 @@ class FactorizationMachine(DotProduct, Model):
     def _sums_of(self, rows: Rows, log: Interactions) -> Sums:
         """Return the sums of people with the features `rows` and the events `log`, at this model's items."""
         context, context_idx = self._rows_of.moments(log.context, len(log))
-        target = log.value if log.feedback.kind != "events" else np.ones(len(log), np.float32)
-        examples = Examples(log.user_idx, log.item_idx, context_idx, target)
+        examples = examples_of(log, context_idx)
         if log.feedback.kind == "events" and len(log):
             items = np.flatnonzero(self.known_items_).astype(np.int32)
             examples = with_negatives_of_each(examples, items, self.n_negatives)
-        encoding = self._rows_of
-        design = Design(rows, self._item_rows, context, self.encoder.fields, encoding.n_columns, examples)
-        priors = IdPrior(self.id_means_, self.id_precisions_, 1 / self.noise_**2)
-        if self.solver != "gibbs":
-            priors = priors._replace(
-                noise_precisions=np.ones(1)
-            )  # penalties are those of half the squared error
-        return sums_of_people(design, self._parameters, priors, self.link, growing=self.solver != "gibbs")
+        design = Design(
+            rows, self._item_rows, context, self.encoder.fields, self._rows_of.n_columns, examples
+        )
+        drawn = self.solver == "gibbs"
+        # The penalties of gradient steps are those of half the squared error.
+        noise = 1 / self.noise_**2 if drawn else np.ones(1)
+        priors = IdPrior(self.id_means_, self.id_precisions_, noise)
+        return sums_of_people(design, self._parameters, priors, self.link, growing=not drawn)
 
     @cached_property
     def _learned_columns(self) -> NDArray[np.bool_]:
         """Return bool[n_columns + 2]: feature columns that somebody with an example has."""
-        learned = np.zeros(self._rows_of.n_columns, bool)
-        ids = id_columns(self.encoder, "user")
-        has_id = np.zeros_like(learned)
-        has_id[ids] = True
-        rows = self._user_rows
-        seen = rows.has(has_id) if ids.size else np.append(self.known_users_, False)
-        learned[rows.at(np.flatnonzero(seen)).columns] = True
-        return learned & ~has_id
+        return self._rows_of.learned_of_users(self._user_rows, self.known_users_)
 
     # Predicting.
 
@@ -525,18 +512,7 @@ class FactorizationMachine(DotProduct, Model):
         unequal lengths.
         """
         self._require_fitted()
-        user_idx, item_idx = self.memory_.users.index_of(users), self.memory_.items.index_of(items)
-        if user_idx.size != item_idx.size:
-            raise ParameterError(f"predict takes pairs: got {user_idx.size} users and {item_idx.size} items")
-        # The position of an unknown id is −1; the last row is theirs.
-        examples = Examples(
-            user_idx % np.int32(len(self._user_rows)),
-            item_idx % np.int32(len(self._item_rows)),
-            np.zeros(user_idx.size, np.int32),
-            np.zeros(user_idx.size, np.float32),
-        )
-        moment = self._rows_of.request(None)
-        return self._predicted(self._design(self._user_rows, self._item_rows, moment, examples), clip).mean
+        return self._predictor.of_pairs(users, items, clip=clip).mean
 
     def predict_events(self, events: Dataset, *, clip: bool = True) -> NDArray[np.float32]:
         """Return float32[m]: the rating or the probability of each event, in the log's order.
@@ -554,27 +530,9 @@ class FactorizationMachine(DotProduct, Model):
         of_mean is 0 and of_value the noise in the training data, which is less than that in other data.
         """
         self._require_fitted()
-        log = events.interactions
-        users, items = self._rows_of_users(events), self._rows_of_items(events)
-        moments, moment_idx = self._rows_of.moments(log.context, len(log))
-        examples = Examples(log.user_idx, log.item_idx, moment_idx, np.zeros(len(log), np.float32))
-        return self._predicted(self._design(users, items, moments, examples), clip)
+        return self._predictor.of_events(events, clip=clip)
 
-    def _design(self, users: Rows, items: Rows, moments: Rows, examples: Examples) -> Design:
-        return Design(users, items, moments, self.encoder.fields, self._rows_of.n_columns, examples)
-
-    def _rows_of_users(self, events: Dataset) -> Rows:
-        if events.user_features is not None:
-            return self._rows_of.users(events.users, events.user_features)
-        return self._user_rows.at(self.memory_.users.index_of(events.users.ids) % len(self._user_rows))
-
-    def _rows_of_items(self, events: Dataset) -> Rows:
-        if events.item_features is not None:
-            return self._rows_of.items(events.items, events.item_features)
-        return self._item_rows.at(self.memory_.items.index_of(events.items.ids) % len(self._item_rows))
-
-    def _predicted(self, design: Design, clip: bool) -> Spread:
-        found = spread_of(design, self._parameters, self.link, self.noise_)
-        if clip and self.memory_.feedback.kind == "ratings":
-            np.clip(found.mean, *(self.memory_.feedback.scale or (None, None)), out=found.mean)
-        return found
+    @property
+    def _predictor(self) -> Predictor:
+        parts = self._rows_of, self._parameters, self._user_rows, self._item_rows
+        return Predictor(*parts, self.memory_, self.link, self.noise_)

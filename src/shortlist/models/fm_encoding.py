@@ -61,6 +61,18 @@ class Encoding:
         rows = self.encoder.user_rows(ids, table)
         return Rows.of(rows).without(id_columns(self.encoder, "user"))
 
+    def learned_of_users(self, users: Rows, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return bool[n_columns]: feature columns that one of `users` with an example has, whose id tells.
+
+        Without ids it is those whom the model knows.
+        """
+        ids, learned = id_columns(self.encoder, "user"), np.zeros(self.n_columns, bool)
+        has_id = np.zeros_like(learned)
+        has_id[ids] = True
+        seen = users.has(has_id) if ids.size else np.append(known, False)
+        learned[users.at(np.flatnonzero(seen)).columns] = True
+        return learned & ~has_id
+
     def moments(self, context: ContextFrame | None, n: int) -> tuple[Rows, NDArray[np.int32]]:
         """Return the rows of the contexts of `n` events, and int32[n], which of them each event has."""
         if not self.encoder.context.width:

@@ -12,6 +12,14 @@ from shortlist.models.unseen_items import UnseenItems
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from shortlist.data.interactions import Interactions
+
+
+def examples_of(log: Interactions, context_idx: NDArray[np.int32]) -> Examples:
+    """Return an example for each event, all of target 1 where events are positive-only."""
+    target = log.value if log.feedback.kind != "events" else np.ones(len(log), np.float32)
+    return Examples(log.user_idx, log.item_idx, context_idx, target)
+
 
 def with_negatives(
     examples: Examples, unseen: UnseenItems | None, n_negatives: int, rng: np.random.Generator

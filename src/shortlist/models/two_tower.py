@@ -31,8 +31,8 @@ from shortlist.models.tower_pairs import (
     table_of,
 )
 from shortlist.models.tower_parts import Examples, Side, Tower, TowerLoss, TowerSettings, TrainedTowers
+from shortlist.models.tower_start import moved_numbers, require_like
 from shortlist.models.vectors import DotProduct, UserVectors
-from shortlist.models.warm_start import rows_at
 from shortlist.parameters import generator, number, one_of, whole
 
 if TYPE_CHECKING:
@@ -43,13 +43,10 @@ if TYPE_CHECKING:
     from shortlist.contributions import Contributions
     from shortlist.data.dataset import Dataset
     from shortlist.data.features import FeatureTable
-    from shortlist.data.vocabulary import Id, Vocabulary
+    from shortlist.data.vocabulary import Id
     from shortlist.models.fitting import Fitting, OnEpoch
     from shortlist.models.vectors import Said
     from shortlist.stages import Request
-
-# What a model that starts from another must share with it, for the weights to mean the same.
-SHARED_WITH_START = ("layers", "id_dim", "user_ids", "item_ids", "user_features", "item_features", "encode")
 
 
 class TwoTower(DotProduct, KeepsRows, Model):
@@ -227,7 +224,7 @@ class TwoTower(DotProduct, KeepsRows, Model):
         start: TwoTower | None = fitting.start
         self.loss_ = loss_of(self.loss, dataset.feedback)
         if start is not None:
-            self._require_like(start)
+            require_like(self, start)
         self._choose_features(dataset, start)
         scale = TargetScale(*(dataset.feedback.scale or (-1.0, 1.0)))
         examples = examples_of(dataset.interactions, self.loss_, scale)
@@ -266,17 +263,6 @@ class TwoTower(DotProduct, KeepsRows, Model):
             validation_share=validation_share,
             device=self.device,
         )
-
-    def _require_like(self, start: TwoTower) -> None:
-        for name in SHARED_WITH_START:
-            own, other = getattr(self, name), getattr(start, name)
-            if own != other:
-                raise ParameterError(
-                    f"start has {name}={other!r}, this TwoTower {own!r}: its weights would mean something else; set "
-                    "the same, or fit without start"
-                )
-        if self.loss_ != start.loss_:
-            raise ParameterError(f'start was fitted with loss="{start.loss_}", this is "{self.loss_}"')
 
     def _choose_features(self, dataset: Dataset, start: TwoTower | None) -> None:
         """Set the encodings: those of `start` where there is one, since its weights belong to them."""
@@ -334,21 +320,14 @@ class TwoTower(DotProduct, KeepsRows, Model):
 
     def _towers_for(self, dataset: Dataset) -> TrainedTowers:
         """Return these towers with the ids of `dataset`; what they do not know of it has zeros for its id."""
-        users = self._moved(self.user_numbers_, self.memory_.users, dataset.users)
-        items = self._moved(self.item_numbers_, self.memory_.items, dataset.items)
+        users = moved_numbers(self.user_numbers_, self.memory_.users, dataset.users)
+        items = moved_numbers(self.item_numbers_, self.memory_.items, dataset.items)
         return TrainedTowers(
             replace(self._user_tower, ids=users),
             replace(self._item_tower, ids=items),
             self.score_scale_,
             self.score_shift_,
         )
-
-    def _moved(
-        self, numbers: NDArray[np.float32], old: Vocabulary, new: Vocabulary
-    ) -> NDArray[np.float32] | None:
-        if not numbers.size:
-            return None
-        return rows_at(numbers, np.ones(len(numbers), bool), old, new)[0]
 
     @property
     def _user_tower(self) -> Tower:

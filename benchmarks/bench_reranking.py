@@ -9,10 +9,12 @@ upper bound is that of a one-sided 95 % interval (paired bootstrap over people).
 stands: the largest weight of the grid with an upper bound below 5 % on the validation part under both scorers, at it
 and at all smaller weights. The test part, which has chosen nothing, says what that point costs.
 
+MMR on genres and Calibration are the default `Select` together. So their defaults are a pair of weights, each at most
+what it may have alone, that keeps the same bound: of all such pairs the one whose smaller weight is largest, of equal
+ones that with the largest sum.
+
 What a term gains is measured by its own goal (`shortlist.reranking.effects`), against the list without it. For
-Freshness it is the mean of 2^(−age / half-life) over the list. Two terms together, MMR on genres and Calibration, have
-weights up to their defaults, under the same bound: of all such pairs the one with the largest sum, of equal ones the
-most even.
+Freshness it is the mean of 2^(−age / half-life) over the list.
 
 Online retail, cut in global time, describes and chooses nothing: products have no tags, so groups are fifths of the
 price. LambdaMARTScorer is fitted with several seeds; figures are means of each person's over the seeds.
@@ -75,6 +77,7 @@ PRICE_TERMS: dict[str, Callable[[float], Any]] = {
     "Exposure on price": partial(sl.Exposure, "price band"),
     FRESHNESS: partial(sl.Freshness, 365.0),
 }
+PAIR = ("MMR", "Calibration")  # the terms of the default `Select`
 # Which names are one constructor, whose default is the smallest that its names allow.
 CONSTRUCTORS = {
     "MMR": ("MMR on genres", "MMR on vectors"),
@@ -267,8 +270,8 @@ def allowed(points: Sequence[Mapping[str, Any]]) -> float:
     return max((float(point["weight"]) for point in within), default=0.0)
 
 
-def defaults_of(validation: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Return the default weight of each constructor: the smallest that its names allow under every scorer."""
+def allowed_alone(validation: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Return the weight of each constructor as the only step: the smallest that its names allow under every scorer."""
     return {
         constructor: min(allowed(by_term[name]) for by_term in validation.values() for name in names)
         for constructor, names in CONSTRUCTORS.items()
@@ -289,10 +292,13 @@ def pair_points(there: Sequence[Ground], weights: tuple[float, float]) -> list[d
     ]
 
 
-def best_pair(found: Mapping[str, Sequence[Ground]], defaults: Mapping[str, float]) -> dict[str, Any]:
-    """Return the pair of weights, up to the defaults, that stays below the margin: the largest, then the most even."""
-    up_to = [[weight for weight in WEIGHTS if weight <= defaults[name]] for name in ("MMR", "Calibration")]
-    pairs = sorted(itertools.product(*up_to), key=lambda pair: (-sum(pair), abs(pair[0] - pair[1]), pair))
+def best_pair(found: Mapping[str, Sequence[Ground]], alone: Mapping[str, float]) -> dict[str, Any]:
+    """Return the pair of weights, up to those allowed alone, that stays below the margin and has the largest minimum.
+
+    Of equal ones that with the largest sum.
+    """
+    up_to = [[weight for weight in WEIGHTS if weight <= alone[name]] for name in PAIR]
+    pairs = sorted(itertools.product(*up_to), key=lambda pair: (-min(pair), -sum(pair), pair))
     for pair in pairs:
         points = {scorer: pair_points(there, pair) for scorer, there in found.items()}
         bounds = {scorer: own[0]["lost"][2] for scorer, own in points.items()}
@@ -308,13 +314,20 @@ def of_films(seeds: Sequence[int]) -> dict[str, Any]:
     parts = task.cut(task.data())
     there = grounds(task, task.cut(parts.train), seeds)
     validation = curves(task, there)
-    defaults = defaults_of(validation)
-    together = best_pair(there, defaults)
+    alone = allowed_alone(validation)
+    together = best_pair(there, alone)
+    defaults = alone | dict(zip(PAIR, together["weights"] or (0.0, 0.0), strict=True))
     there = grounds(task, parts, seeds)
     test = curves(task, there)
     if together["weights"] is not None:
         together["test"] = {name: pair_points(own, tuple(together["weights"])) for name, own in there.items()}
-    found = {"validation": validation, "test": test, "defaults": defaults, "together": together}
+    found = {
+        "validation": validation,
+        "test": test,
+        "alone": alone,
+        "defaults": defaults,
+        "together": together,
+    }
     return {**found, "people": len(there[BY_MODEL][0].later), "tables": film_tables(found)}
 
 

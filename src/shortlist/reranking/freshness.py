@@ -28,7 +28,9 @@ class Freshness(Stage):
     The age of an item is counted at the moment of the request, from the time in `column`, else from its first event. An
     item that is not out yet counts as new, one of unknown age gets nothing.
 
-    - half_life_days: above 0; weight: at least 0
+    - half_life_days: above 0
+    - weight: at least 0. The default is the largest of a grid whose upper bound of the loss in NDCG@10 is below 5 %
+      with the default half-life (one-sided 95 %, paired; MovieLens small)
     - column: a time feature of items
 
     Raises `DataError` for data without times and without `column`. FITTED: `since_` int64[n_items] µs UTC.
@@ -41,7 +43,7 @@ class Freshness(Stage):
     def __init__(
         self,
         half_life_days: float = 365.0,
-        weight: float = 0.1,
+        weight: float = 0.3,
         *,
         column: str | None = None,
         name: str | None = None,

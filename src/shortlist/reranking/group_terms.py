@@ -36,7 +36,8 @@ class Calibration(Stage):
     equations 2 to 5, the items of p and q weighted alike. Items without a group form one of their own. For somebody
     who likes nothing yet the term is 0.
 
-    - on: a categorical or tags feature of items; weight: 0 to 1; alpha: above 0, below 1
+    - on: a categorical or tags feature of items; alpha: above 0, below 1
+    - weight: 0 to 1. The default costs little together with that of `MMR`, which says how little
     """
 
     FITTED: ClassVar[tuple[str, ...]] = _LABELS
@@ -83,7 +84,9 @@ class Exposure(Stage):
     Fairness of exposure in rankings, KDD, with the place weights of DCG); e is a group's share of the exposure of the
     whole list. Any number of groups. Items without a group form one of their own.
 
-    - on: a categorical or tags feature of items (the maker, say); weight: 0 to 1
+    - on: a categorical or tags feature of items (the maker, say)
+    - weight: 0 to 1. The default is the largest of a grid whose upper bound of the loss in NDCG@10 is below 5 % for the
+      term alone, on genres and towards the catalogue's shares (one-sided 95 %, paired; MovieLens small)
     - target: "catalogue", a group's share of the items; "equal", the same for every group with an item; or the shares
       by label, at least 0, which are divided by their sum. A label that is not named has the target 0
     """
@@ -98,7 +101,7 @@ class Exposure(Stage):
     def __init__(
         self,
         on: str,
-        weight: float = 0.1,
+        weight: float = 0.3,
         *,
         target: Target | Mapping[str, float] = "catalogue",
         name: str | None = None,

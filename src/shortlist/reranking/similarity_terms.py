@@ -29,7 +29,8 @@ class MMR(Stage):
     Maximal marginal relevance, argmax (1 − weight) r_i − weight max_{j∈S} sim(i, j) where it is the only term: 1 −
     weight is the λ of Carbonell and Goldstein 1998, The use of MMR, SIGIR. The first item has similarity 0.
 
-    - weight: 0 to 1
+    - weight: 0 to 1. The default costs little: with that of `Calibration`, both on genres, the upper bound of the loss
+      in NDCG@10 is below 5 % (one-sided 95 %, paired; chosen on a validation part of MovieLens small)
     - on: a categorical or tags feature of items, whose labels items are alike by (cosine of the multi-hot vectors)
     - model: without `on`, the vectors of this model (cosine); by default those of the pipeline's scorer
     """
@@ -41,7 +42,7 @@ class MMR(Stage):
 
     def __init__(
         self,
-        weight: float = 0.2,
+        weight: float = 0.05,
         *,
         on: str | None = None,
         model: Model | None = None,
@@ -79,7 +80,8 @@ class DPP(Stage):
     cosines and 2α = (1 − weight) / weight where it is the only term (Chen et al. 2018, Fast greedy MAP inference for
     determinantal point process, NeurIPS, algorithm 1). Unlike `MMR` it sees all items chosen before together.
 
-    - weight: 0 to 1; on, model: as for `MMR`
+    - weight: 0 to 1. The default is the largest of a grid whose upper bound of the loss in NDCG@10, as there, is below
+      5 % for the term alone; on, model: as for `MMR`
     - epsilon: above 0, at most 1. Few labels span few dimensions: without it, lists longer than that would end
     """
 
@@ -90,7 +92,7 @@ class DPP(Stage):
 
     def __init__(
         self,
-        weight: float = 0.1,
+        weight: float = 0.02,
         *,
         on: str | None = None,
         model: Model | None = None,

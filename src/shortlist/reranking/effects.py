@@ -92,7 +92,9 @@ class TermEffect:
     @classmethod
     def joined(cls, parts: Sequence[TermEffect]) -> TermEffect:
         """Return the effect of one term on the people of all parts, of which there is one at least, in their order."""
-        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+        arrays: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS
+        }
         return replace(parts[0], **arrays)
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FEW_ITEMS = 5
 MOST_GROUPS = 20
+OF_GOAL = ("goal_with", "goal_without", "gained")
+OF_RELEVANCE = ("relevance_with", "relevance_without", "lost")
 OTHERS = "(other groups)"
 
 
@@ -257,9 +259,9 @@ def term_figures(
     for at, effect in enumerate(found):
         has = np.isfinite(effect.goal_with) & np.isfinite(effect.goal_without)
         everybody = np.isfinite(effect.relevance_with)
-        for name in ("goal_with", "goal_without", "gained"):
+        for name in OF_GOAL:
             columns[f"{at} {name}"] = _without_nan(getattr(effect, name), has)
-        for name in ("relevance_with", "relevance_without", "lost"):
+        for name in OF_RELEVANCE:
             columns[f"{at} {name}"] = _without_nan(getattr(effect, name), everybody)
     means = intervals.of(columns)
     return [
@@ -273,16 +275,13 @@ def _without_nan(values: Floats, has: NDArray[np.bool_]) -> tuple[Floats, Floats
 
 def _term(effect: TermEffect, on: str, means: Mapping[str, Estimate], at: int) -> TermFigure:
     has = np.isfinite(effect.goal_with) & np.isfinite(effect.goal_without)
-    of_goal = [means[f"{at} {name}"] for name in ("goal_with", "goal_without", "gained")]
-    of_relevance = [means[f"{at} {name}"] for name in ("relevance_with", "relevance_without", "lost")]
     return TermFigure(
-        effect.term,
-        on,
-        effect.weight,
-        effect.goal,
-        effect.larger_is_better,
-        *of_goal,
-        *of_relevance,
-        float(effect.changed.mean()),
-        int(np.count_nonzero(has)),
+        term=effect.term,
+        on=on,
+        weight=effect.weight,
+        goal=effect.goal,
+        larger_is_better=effect.larger_is_better,
+        changed=float(effect.changed.mean()),
+        n_people=int(np.count_nonzero(has)),
+        **{name: means[f"{at} {name}"] for name in (*OF_GOAL, *OF_RELEVANCE)},
     )

@@ -113,8 +113,8 @@ def _at_first_score(candidates: Candidates) -> Candidates:
 
 def _proposed(candidates: Candidates) -> Candidates:
     """Return the candidates without those that are there only because they are pinned."""
-    nobodys = ~(candidates.source_rank > 0).any(axis=1)
-    return candidates.remove(nobodys.astype(np.int8), ("no source",))
+    nobodys = np.asarray(~(candidates.source_rank > 0).any(axis=1), np.int8)
+    return candidates.remove(nobodys, ("no source",))
 
 
 def _open_to_somebody(pipeline: Pipeline, request: Request) -> NDArray[np.bool_]:

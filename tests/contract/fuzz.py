@@ -28,7 +28,7 @@ from contract.worlds import World, world_of
 from shortlist import registry
 
 CASES_A_WORLD = 50
-FAMILIES = (*sorted(registry.MODELS), recipes.PIPELINE)
+FAMILIES = (*sorted(registry.MODELS), recipes.PIPELINE, recipes.LEARNED)
 SHOW_EVERY = 30  # seconds
 
 

@@ -91,7 +91,27 @@ class Case:
     def offered(self) -> set:
         """Return the items that may be shown to somebody who has seen nothing."""
         items = self.world.catalogue if self.asked.items is None else set(self.asked.items)
-        return items - set(self.asked.exclude or ())
+        return items - set(self.asked.exclude or ()) - self.denied
+
+    @property
+    def denied(self) -> set:
+        """Return the items that a rule denies to everybody."""
+        return set(self.fitted.names["model"].rules[0].items) if self.world.recipe.denies else set()
+
+    @property
+    def select(self):
+        """Return the step that chooses lists, None where there is none."""
+        return self.fitted.names["model"].rerank[-1] if self.world.recipe.chooses else None
+
+    @property
+    def chosen_for(self) -> set:
+        """Return the users whose lists are chosen by `select`."""
+        return self.known - self.shown.fallback if self.select else set()
+
+    def labels(self, column: str, item) -> set:
+        """Return the labels of an item in a column."""
+        of = {item: {maker} - {None} for item, maker in self.world.maker_of.items()}
+        return set(self.world.genres_of[item]) if column == "genres" else of[item]
 
     def seen(self, user) -> set:
         """Return the items that the user has an event with, up to the moment asked for."""
@@ -171,7 +191,26 @@ def lists_are_short_distinct_and_ranked(case: Case) -> None:
         assert [rank for _, _, rank in rows] == list(range(1, len(rows) + 1)), f"ranks of {user!r}"
         assert len(rows) <= case.asked.k, f"{len(rows)} items for {user!r}"
         assert len(set(items)) == len(items), f"an item twice for {user!r}"
-        assert rows == sorted(rows, key=lambda row: (-row[1], row[0])), f"order of {user!r}"
+        if not case.world.recipe.chooses or user in case.shown.fallback:
+            assert rows == sorted(rows, key=lambda row: (-row[1], row[0])), f"order of {user!r}"
+
+
+def pins_stand_at_their_place(case: Case) -> None:
+    for user in case.chosen_for:
+        items = [item for item, _, _ in case.lists.get(user, [])]
+        for item, place in case.select.pins:
+            if item in case.permitted(user) & case.listed and place <= len(items) == case.asked.k:
+                assert items[place - 1] == item, f"{item!r} is pinned to {place} for {user!r}"
+
+
+def caps_hold(case: Case) -> None:
+    pinned = {item for item, _ in case.select.pins} if case.select else set()
+    for user in case.chosen_for:
+        items = [item for item, _, _ in case.lists.get(user, [])]
+        for column, most in case.select.caps.items():
+            for label in {label for item in items for label in case.labels(column, item)}:
+                own = [item for item in items if label in case.labels(column, item)]
+                assert len(own) <= max(most, len(pinned & set(own))), f"{len(own)} of {label!r} for {user!r}"
 
 
 def scores_are_finite(case: Case) -> None:
@@ -206,6 +245,12 @@ def a_short_list_has_a_true_reason(case: Case) -> None:
         elif case.world.recipe.only_past and case.world.recipe.scores and user in case.known:
             chosen, length = len(case.liked(user)), len(case.lists.get(user, []))
             assert reason == f"this user chose {chosen} items before, of which {length} may be shown"
+        elif reason.startswith("Select left "):
+            assert user in case.chosen_for
+            kept = case.shown.trace(user)["removed_by"].null_count()
+            assert f"left {len(case.lists.get(user, []))} of {kept} candidates" in reason
+            assert len(case.lists.get(user, [])) < kept
+            assert case.select.caps or case.select.pool <= len(case.lists[user])
         elif len(case.permitted(user)) < case.asked.k:
             assert f"only {len(case.permitted(user))} items may be shown" in reason
             assert f"{len(case.lists.get(user, []))} listed" in reason
@@ -252,20 +297,23 @@ def the_trace_tells_the_list(case: Case) -> None:
     assert len(set(items)) == len(items)
     kept = [(e["item_id"], e["score"]) for e in entries if e["removed_by"] is None]
     best = sorted(kept, key=lambda row: (-row[1], row[0]))[: case.asked.k]
-    assert best == [row[:2] for row in rows]
+    if case.world.recipe.chooses:
+        assert {row[:2] for row in rows} <= set(kept)
+    else:
+        assert best == [row[:2] for row in rows]
     assert [e["rank"] for e in entries if e["rank"] is not None] == list(range(1, len(rows) + 1))
     beyond = [entry["removed_by"] == "beyond the merge size" for entry in entries]
-    of_rules = ("seen", "not in items=", "in exclude=")
+    of_rules = ("seen", "not in items=", "in exclude=", "DenyList")
     if any(beyond):
         taken = sum(e["removed_by"] not in of_rules for e in entries) - sum(beyond)
-        assert taken <= case.fitted.names["model"].merge.size
+        pinned = len(case.select.pins) if case.select else 0  # which the size leaves in
+        assert taken <= case.fitted.names["model"].merge.size + pinned
     for entry in entries:
         _check_removal(case, user, entry)
         if entry["removed_by"] is None:
             own = {entry[f"{name}_score"] for name in case.world.recipe.agreeing} - {None}
-            assert own <= {entry["score"]}, (
-                f"{entry['item_id']!r}: one model gives {own} and {entry['score']}"
-            )
+            first = next((name for name in entry if name.startswith("score after ")), "score")
+            assert own <= {entry[first]}, f"{entry['item_id']!r}: one model gives {own} and {entry[first]}"
 
 
 def _check_removal(case: Case, user, entry: dict) -> None:
@@ -274,6 +322,7 @@ def _check_removal(case: Case, user, entry: dict) -> None:
         "seen": case.asked.exclude_seen and item in case.seen(user),
         "not in items=": case.asked.items is not None and item not in case.asked.items,
         "in exclude=": item in (case.asked.exclude or ()),
+        "DenyList": item in case.denied,
     }
     if rule in (None, "beyond the merge size"):
         assert not any(true.values()), f"{item!r} is {'kept' if rule is None else rule}"
@@ -304,6 +353,8 @@ def the_order_of_users_changes_no_list(case: Case) -> None:
 
 def a_shorter_list_is_the_beginning_of_a_longer_one(case: Case) -> None:
     k = case.asked.k // 2
+    if case.select is not None and case.select.pins:
+        return  # a pin beyond the shorter list is an item like any other there
     shorter = case.fitted.recommend(replace(case.asked, k=k))
     longer = case.shown.frame
     assert shorter.frame.equals(longer.filter(longer["rank"] <= k))
@@ -353,11 +404,15 @@ def threads(n: int):
         sl.set_num_threads(before)
 
 
+def _same_array(one, other) -> bool:
+    return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+
+
 def _same_state(one, other) -> bool:
     return (
         one.values == other.values
         and one.arrays.keys() == other.arrays.keys()
-        and all(np.array_equal(array, other.arrays[name]) for name, array in one.arrays.items())
+        and all(_same_array(array, other.arrays[name]) for name, array in one.arrays.items())
         and one.parts.keys() == other.parts.keys()
         and all(_same_state(part, other.parts[name]) for name, part in one.parts.items())
     )
@@ -437,6 +492,8 @@ PROMISES: dict[Callable[[Case], None], int] = {
     the_frame_has_its_columns: 1,
     users_come_in_the_order_asked: 1,
     lists_are_short_distinct_and_ranked: 1,
+    pins_stand_at_their_place: 1,
+    caps_hold: 1,
     scores_are_finite: 1,
     only_permitted_items_are_shown: 1,
     lists_are_as_long_as_they_can_be: 1,

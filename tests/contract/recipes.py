@@ -12,6 +12,7 @@ import numpy as np
 
 ALL_KINDS = ("ratings", "binary", "events")
 PIPELINE = "Pipeline"
+LEARNED = "Pipeline-that-learns"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class Recipe:
     whom it has something to say about; None: nobody can be folded in. has_vectors: `similar_items` takes a measure;
     has_similarities: it has one of its own only. needs_items: the items must have features;
     needs_preferences: somebody likes some of the liked items and not others. by_history: scores go by
-    the past up to the moment asked for, so that of another moment they are others, or there are none.
+    the past up to the moment asked for, so that of another moment they are others, or there are none. chooses: a
+    `Select` makes the lists, so that they need not be ordered by score. denies: the first rule forbids items to all.
+    needs_labels: items have a maker and genres. learns: there must be people enough for a scorer to learn from.
     """
 
     lines: tuple[str, ...]
@@ -44,6 +47,10 @@ class Recipe:
     by_history: bool = False
     agreeing: tuple[str, ...] = ()
     scores: bool = True
+    chooses: bool = False
+    denies: bool = False
+    needs_labels: bool = False
+    learns: bool = False
 
     def __post_init__(self) -> None:
         if self.popular is None:
@@ -52,7 +59,8 @@ class Recipe:
 
 def recipe_of(rng: np.random.Generator, class_name: str) -> Recipe:
     """Return a random recipe of the class, or of a pipeline."""
-    return pipeline(rng) if class_name == PIPELINE else MODELS[class_name](rng)
+    made = {PIPELINE: pipeline, LEARNED: learned_pipeline} | MODELS
+    return made[class_name](rng)
 
 
 # What the models must know, from the events alone.
@@ -651,46 +659,146 @@ SOURCES: dict[str, Callable[..., str | None]] = {
     "TopInUserGroup": of_a_feature,
     "Trending": trending,
 }
-NEED_TIMES = ("sl.Fresh", "sl.NextItem", "sl.Trending")
+NEED_TIMES = ("sl.Fresh", "sl.NextItem", "sl.Trending")  # the first one is `Freshness` too
 SCORERS = {"ModelScorer": lambda model: f"sl.ModelScorer({model})"}
-# Learn from what people took of candidates, of which random worlds have too little: tests/scoring holds them.
-LEARNING_SCORERS = {"LambdaMARTScorer", "Objective"}
+SCORERS_OF_AN_OBJECTIVE = ["sl.ModelScorer(MODEL)", "sl.LambdaMARTScorer(MODEL, n_trees=3, min_rows=2)"]
+# Learn from what people took of candidates, of which tiny worlds have too little: they have worlds of their own.
+LEARNING_SCORERS: dict[str, Callable[[np.random.Generator, str], str]] = {
+    "LambdaMARTScorer": lambda rng, model: (
+        f"sl.LambdaMARTScorer({model}, n_trees={rng.integers(1, 6)}, min_rows=2)"
+    ),
+    "Objective": lambda rng, model: f"sl.Objective({_one(rng, SCORERS_OF_AN_OBJECTIVE)})".replace(
+        "MODEL", model
+    ),
+}
+# Models that take every feature of items there is: with makers and genres among them they know other items.
+TAKE_ALL_FEATURES = {"ContentBased", "DeepFM", "FactorizationMachine", "FeatureMapping", "TwoTower"}
 
 
 def pipeline(rng: np.random.Generator) -> Recipe:
     """Return a pipeline of one to three sources over one or two models, with what its scorer's model knows."""
-    chosen = {f"model_{n}": recipe_of(rng, _one(rng, list(MODELS))) for n in range(rng.integers(1, 3))}
+    classes = [_one(rng, list(MODELS)) for _ in range(rng.integers(1, 3))]
+    chosen = {f"model_{n}": recipe_of(rng, name) for n, name in enumerate(classes)}
     scoring = _one(rng, list(chosen))
-    sources = []
+    scorer = SCORERS[_one(rng, list(SCORERS))](scoring)
+    return _assembled(rng, chosen, scoring, scorer, labels=not TAKE_ALL_FEATURES & set(classes))
+
+
+def learned_pipeline(rng: np.random.Generator) -> Recipe:
+    """Return a pipeline whose scorer learns from candidates: it knows everybody, and lists what it is given."""
+    chosen = {"model_0": wals(rng)}
+    scorer = LEARNING_SCORERS[_one(rng, list(LEARNING_SCORERS))](rng, "model_0")
+    sources = (f"sl.Popular(k=9, name={'popular'!r})", nearest(rng, chosen, "nearest"))
+    made = _assembled(rng, chosen, "model_0", scorer, sources, labels=True)
+    return replace(
+        made,
+        knows=lambda world: world.people,
+        lists=lambda world: world.catalogue,
+        guaranteed=0,
+        agreeing=(),
+        by_history=True,
+        learns=True,
+    )
+
+
+def _assembled(
+    rng: np.random.Generator,
+    chosen: dict[str, Recipe],
+    scoring: str,
+    scorer: str,
+    sources: tuple[str, ...] = (),
+    *,
+    labels: bool,
+) -> Recipe:
+    """Return the pipeline of these sources, all proposals merged, or of one to three random ones and a random merge."""
+    given = bool(sources)
     while not sources:
         makers = [SOURCES[_one(rng, list(SOURCES))] for _ in range(rng.integers(1, 4))]
         made = [make(rng, chosen, f"source {n}") for n, make in enumerate(makers)]
-        sources = [source for source in made if source is not None]
+        sources = tuple(source for source in made if source is not None)
     lines = [
         line.replace("model =", f"{name} =", 1) for name, recipe in chosen.items() for line in recipe.lines
     ]
-    scorer = SCORERS[_one(rng, list(SCORERS))](scoring)
     own = [source for source in sources if source.startswith(f"sl.Nearest({scoring},")]
     used = [name for name in chosen if name == scoring or any(f"({name}," in source for source in sources)]
     recipes = [chosen[name] for name in used]
-    merge, promised = _merge(rng, own)
-    lines.append(f"model = sl.Pipeline([{', '.join(sources)}], {scorer}{merge})")
+    merge, promised = ("", 0) if given else _merge(rng, own)
+    steps = _adjustments(rng, labels=labels)
+    select, most = _select(rng, {name: chosen[name] for name in used}, labels=labels)
+    chain = ", ".join([*steps, *([select] if select else [])])
+    denied = rng.random() < 0.3
+    rules = f", rules=[sl.DenyList([{_any_item(rng)}])]" if denied else ""
+    lines.append(f"model = sl.Pipeline([{', '.join(sources)}], {scorer}, [{chain}]{rules}{merge})")
     return replace(
         chosen[scoring],
         lines=tuple(line for line in lines if line.split(" =")[0] in (*used, "model")),
         kinds=tuple(kind for kind in ALL_KINDS if all(kind in recipe.kinds for recipe in recipes)),
         needs_times=any(recipe.needs_times for recipe in recipes)
-        or any(source.startswith(NEED_TIMES) for source in sources),
-        needs_items=any(recipe.needs_items for recipe in recipes),
+        or any(source.startswith(NEED_TIMES) for source in (*sources, *steps)),
+        needs_items=any(recipe.needs_items for recipe in recipes) or "maker" in chain or "genres" in chain,
+        needs_labels="maker" in chain or "genres" in chain,
         needs_preferences=any(recipe.needs_preferences for recipe in recipes),
         folds_in=None,
         has_vectors=False,
         has_similarities=False,
-        guaranteed=promised if chosen[scoring].guaranteed is None else 0,
+        guaranteed=min(promised, most) if chosen[scoring].guaranteed is None else 0,
         by_history=any(recipe.by_history for recipe in recipes),
         agreeing=tuple(map(_name_of, own)),
         scores=False,
+        chooses=bool(select),
+        denies=denied,
     )
+
+
+# Steps of re-ranking.
+
+
+def _adjustments(rng: np.random.Generator, *, labels: bool) -> list[str]:
+    """Return up to two adjustments."""
+    steps = []
+    if rng.random() < 0.25:
+        steps.append(f"sl.Freshness({rng.choice([1e-5, 30.0])}, {rng.choice([0.0, 0.5])})")
+    if labels and rng.random() < 0.3:
+        steps.append(f"sl.Boost('maker', {{'A': {rng.choice([-1.0, 0.5])}}}, name='own brand')")
+    return [steps[n] for n in rng.permutation(len(steps))]
+
+
+def _select(rng: np.random.Generator, models: dict[str, Recipe], *, labels: bool) -> tuple[str | None, int]:
+    """Return a `Select` of random terms, caps and pins, or none; and how many items it lists if there are so many."""
+    if rng.random() < 0.4:
+        return None, 10**9
+    comparing = [f"model={name}" for name, recipe in models.items() if recipe.has_vectors]
+    comparing += ["on='maker'", "on='genres'"] if labels else []
+    terms = [
+        f"sl.{kind}({rng.choice([0.0, 0.2, 0.3])}, {_one(rng, comparing)})"
+        for kind in ("MMR", "DPP")
+        if comparing and rng.random() < 0.5
+    ]
+    if labels and rng.random() < 0.5:
+        terms.append(f"sl.Calibration({_one(rng, ['maker', 'genres'])!r}, {rng.choice([0.1, 0.2])})")
+    if labels and rng.random() < 0.5:
+        target = _one(rng, ["catalogue", "equal"])
+        terms.append(f"sl.Exposure({_one(rng, ['maker', 'genres'])!r}, 0.2, target={target!r})")
+    capped = labels and rng.random() < 0.4
+    caps = f", caps={{{_one(rng, ['maker', 'genres'])!r}: {rng.integers(1, 4)}}}" if capped else ""
+    pool = int(rng.choice([1, 3, 500]))
+    given = f"{', '.join(terms)}{', ' if terms else ''}pool={pool}{caps}{_pins(rng)}"
+    return f"sl.Select({given})", 0 if capped else pool
+
+
+def _pins(rng: np.random.Generator) -> str:
+    """Return the argument pins=: up to two items of the data, whatever their ids."""
+    if rng.random() < 0.5:
+        return ""
+    places = {
+        f"data.items.ids[{rng.integers(0, 9)} % len(data.items)]": n for n in rng.permutation(4)[:2] + 1
+    }
+    return f", pins=list({{{', '.join(f'{item}: {place}' for item, place in places.items())}}}.items())"
+
+
+def _any_item(rng: np.random.Generator) -> str:
+    """Return the id of some item of the data, whatever ids there are."""
+    return f"data.items.ids[{rng.integers(0, 9)} % len(data.items)]"
 
 
 def _merge(rng: np.random.Generator, own: list[str]) -> tuple[str, int]:

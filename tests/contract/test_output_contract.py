@@ -13,7 +13,7 @@ from shortlist.stages import Eligible
 SEED = 20_120_511
 LEAST_CASES = 10_000
 # Pipelines have the most ways to be composed. A class that is new gets as many worlds as a model.
-WORLDS = {recipes.PIPELINE: 70}
+WORLDS = {recipes.PIPELINE: 70, recipes.LEARNED: 3}
 WORLDS_OF_A_MODEL = 8
 PART = 12
 PARTS = [
@@ -38,7 +38,9 @@ def test_there_are_ten_thousand_random_cases():
 def test_every_class_that_can_be_named_has_a_maker():
     assert set(recipes.MODELS) == set(registry.MODELS)
     assert set(recipes.SOURCES) == set(registry.SOURCES)
-    assert set(recipes.SCORERS) | recipes.LEARNING_SCORERS == set(registry.SCORERS)
+    assert set(recipes.SCORERS) | set(recipes.LEARNING_SCORERS) == set(registry.SCORERS)
+    assert set(registry.RERANK) == {"Boost", "Freshness", "Select"}
+    assert set(registry.TERMS) == {"Calibration", "DPP", "Exposure", "MMR"}
 
 
 def test_a_broken_promise_is_printed_as_a_small_script_that_breaks_it(monkeypatch):

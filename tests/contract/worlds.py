@@ -31,7 +31,8 @@ class World:
     """Data in plain Python values, and the recipe of what is fitted on it.
 
     `items` and `users` are the rows of the feature tables (id → title or country, None: not known), or None;
-    `strangers` are events of people to fold in, ids of their own.
+    `strangers` are events of people to fold in, ids of their own; `labels` the maker and the genres of items, where the
+    recipe goes by them.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class World:
     recipe: Recipe
     strangers: tuple[Event, ...] = ()
     seed: int = 0
+    labels: tuple[tuple[int | str, str | None, tuple[str, ...]], ...] = ()
 
     @cached_property
     def catalogue(self) -> set:
@@ -61,6 +63,16 @@ class World:
     def pasts_of_strangers(self) -> dict:
         """Return the same of the people to fold in."""
         return self._pasts(self.strangers)
+
+    @cached_property
+    def maker_of(self) -> dict:
+        """Return item → maker."""
+        return {item: maker for item, maker, _ in self.labels}
+
+    @cached_property
+    def genres_of(self) -> dict:
+        """Return item → genres."""
+        return {item: genres for item, _, genres in self.labels}
 
     def _pasts(self, events: tuple[Event, ...]) -> dict:
         pasts: dict = {}
@@ -98,10 +110,15 @@ class World:
         ):
             if rows is not None:
                 values = {key: [row[0] for row in rows], column: [row[1] for row in rows]}
-                arguments.append(
-                    f'{table}=pl.DataFrame({values!r}, schema_overrides={{"{column}": pl.String}})'
-                )
+                types = f'"{column}": pl.String'
+                if table == "items" and self.labels:
+                    values |= {"maker": [self.maker_of[row[0]] for row in rows]}
+                    values |= {"genres": [list(self.genres_of[row[0]]) for row in rows]}
+                    types += ', "maker": pl.String, "genres": pl.List(pl.String)'
+                arguments.append(f"{table}=pl.DataFrame({values!r}, schema_overrides={{{types}}})")
                 features[table] = {column: "text" if column == "title" else "categorical"}
+                if table == "items" and self.labels:
+                    features[table] |= {"maker": "categorical", "genres": "tags"}
         if features:
             arguments.append(f"features={features!r}")
         return f"sl.read({', '.join(arguments)})"
@@ -118,8 +135,10 @@ def world_of(rng: np.random.Generator, class_name: str) -> World:
     """Return a random world whose recommender is of the class: tiny mostly, now and then of hundreds of users."""
     recipe = recipes.recipe_of(rng, class_name)
     kind = str(rng.choice(recipe.kinds))
-    large = rng.random() < 0.02
+    large = rng.random() < 0.02 and not recipe.learns
     n_users, n_items = (int(rng.integers(300, 700)), int(rng.integers(20, 60))) if large else _tiny_size(rng)
+    if recipe.learns:
+        n_users, n_items = 40, int(rng.integers(10, 16))
     if recipe.needs_preferences:
         n_users, n_items = max(n_users, 2), max(n_items, 2)
     many = ("integer", "nearby integer", "number text")
@@ -143,6 +162,10 @@ def world_of(rng: np.random.Generator, class_name: str) -> World:
         world = replace(world, events=(replace(events[0], value=5 if kind == "ratings" else 1), *events[1:]))
     if recipe.needs_preferences and not recipes.who_prefers_something(world):
         world = replace(world, events=_with_a_preference(world, users, items))
+    if recipe.learns:
+        world = replace(world, events=_with_a_taste(rng, world, users, items))
+    if recipe.needs_labels:
+        world = replace(world, labels=tuple(_labelled(rng, world)))
     if recipe.folds_in and rng.random() < 0.5:
         world = replace(world, strangers=_strangers(rng, world))
     return world
@@ -154,6 +177,31 @@ def _with_a_preference(world: World, users, items) -> tuple[Event, ...]:
     others = (event for event in world.events if event.user != users[0])
     both = zip(users[:2], items[:2], strict=True)
     return (*others, *(replace(liked, user=user, item=item) for user, item in both))
+
+
+def _with_a_taste(rng: np.random.Generator, world: World, users, items) -> tuple[Event, ...]:
+    """Return events by which everybody likes six items, most of one half of the catalogue: enough to learn from."""
+    liked = {"ratings": 5}.get(world.kind, 1)
+    events = []
+    for n, user in enumerate(users):
+        weight = np.where(np.arange(len(items)) % 2 == n % 2, 4.0, 1.0)
+        taken = rng.choice(len(items), 6, replace=False, p=weight / weight.sum())
+        seconds = [None if world.events[0].second is None else START + at for at in range(6)]
+        events += [
+            Event(user, items[item], liked, second) for item, second in zip(taken, seconds, strict=True)
+        ]
+    return (*world.events, *events)
+
+
+def _labelled(rng: np.random.Generator, world: World) -> list[tuple]:
+    """Return (item, maker, genres) of every item; the first has both, and the maker A."""
+    items = sorted(world.catalogue, key=str)
+    makers = ["A", *(_maybe(rng, ("A", "B", "c\nd")) for _ in items[1:])]
+    genres = [
+        ("g",),
+        *(tuple(np.unique(rng.choice(["g", "h", "[i]"], rng.integers(0, 3))).tolist()) for _ in items[1:]),
+    ]
+    return list(zip(items, makers, genres, strict=True))
 
 
 def _tiny_size(rng: np.random.Generator) -> tuple[int, int]:

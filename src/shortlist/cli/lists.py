@@ -155,7 +155,8 @@ def _remarks(values: dict[str, Any]) -> list[str]:
         remarks.append("Nothing is known of this user: these are the most popular items.")
     if values.get("in_turn"):
         remarks.append(
-            "The scorer knows nothing of this user: the sources took turns, and the score is 1 / turn."
+            "The scorer knows nothing of this user: the sources took turns, and the score is 1 / turn, before "
+            "any adjustment."
         )
     if values["shortfall"]:
         remarks.append(f"{len(values['items'])} of {values['k']} items: {values['shortfall']}.")

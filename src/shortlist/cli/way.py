@@ -104,7 +104,7 @@ def moved_by_steps(values: Row) -> bool:
 
 def worth_of(item: Row) -> str:
     """Return what each term of the choice was worth for an item, "" where it was not chosen by terms."""
-    return ", ".join(f"{name} {value + 0.0:.2f}" for name, value in item.get("terms", {}).items())
+    return ", ".join(f"{name} {round(value, 2) + 0.0:.2f}" for name, value in item.get("terms", {}).items())
 
 
 def below(values: Row) -> list[str]:
@@ -205,4 +205,4 @@ def _title(row: Row) -> str:
 
 
 def _short(value: Any) -> Any:
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    return float(f"{value:.6g}") + 0.0 if isinstance(value, float) else value  # + 0.0: no −0

@@ -316,6 +316,22 @@ def test_who_is_not_known_and_who_is_many_have_none():
         model.contributions(two, np.array([1], np.int32))
 
 
+def assert_silent(model):
+    request = request_of(model, int(np.flatnonzero(model.known_users_)[0]), replace(ALL, at=-DAY))
+    parts = model.contributions(request, np.array([3, 1], np.int32))
+    assert request.history.item_idx.size == 0
+    assert parts.of_past.shape == (2, 0)
+    assert np.isfinite(total(parts)).all()
+
+
+def test_before_the_first_event_no_item_of_the_past_says_anything(model):
+    assert_silent(model)
+
+
+def test_before_the_first_event_nothing_can_be_left_out(removing):
+    assert_silent(removing)
+
+
 def test_an_item_asked_for_twice_has_its_amounts_twice(model):
     request = request_of(model, 4)
     items = shown(model, request)[0][[1, 0, 1]]

@@ -9,6 +9,7 @@ import pytest
 from privacy_world import MODELS, N_USERS, PIPELINES, SECRET
 
 import shortlist as sl
+from shortlist import registry
 from shortlist.data.memory import Limits
 from shortlist.data.recommendations import popular_reason
 from shortlist.errors import ParameterError, UnknownIdError
@@ -306,3 +307,20 @@ def test_a_sentence_gives_no_number_below_five():
         "popular: liked by 5 people",
         "popular: liked by 1200 people",
     ]
+
+
+def test_every_class_there_is_is_looked_at():
+    taste = world.wals()
+    steps = [type(step).__name__ for step in world.rerank()]
+    terms = [type(term).__name__ for term in world.rerank()[-1].parts]
+    learned = world.pipeline("learned").scorer_
+    scorers = {type(of).__name__ for of in (learned, learned.scorer, world.pipeline("plain").scorer_)}
+    assert {name.split(" ")[0] for name in MODELS} == set(registry.MODELS)
+    for made, table in (
+        (world.sources(taste), registry.SOURCES),
+        (world.rules(), registry.RULES),
+        (steps, registry.RERANK),
+        (terms, registry.TERMS),
+        (scorers, registry.SCORERS),
+    ):
+        assert set(made) == set(table)

@@ -192,7 +192,7 @@ SUMS = {
     "linear": sl.LinearOnFeatures(),
     "content": ContentBased(column_weights={"year": 0.5, "title": 2.0}, weigh="rating"),
     "content, dot": ContentBased(["genres", "year"], measure="dot"),
-    "mapping": sl.FeatureMapping({"taste": sl.WALS(dim=3)}, columns=["genres", "year", "title"]),
+    "mapping": sl.FeatureMapping({"taste": sl.MatrixFactorization(3)}, columns=["genres", "year", "title"]),
     "blend": sl.Blend(
         {"content": ContentBased(), "linear": sl.LinearOnFeatures(), "taste": sl.KMeansSegments(2)},
         weights={"content": 1.0, "linear": 0.5, "taste": 0.3},

@@ -58,7 +58,7 @@ def table_of(rows):
     return FeatureTable(pl.DataFrame(columns), KINDS)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.lists(CELLS, min_size=1, max_size=5), st.integers(0, 3), st.sampled_from(["", "your "]))
 def test_a_row_without_a_feature_is_the_encoded_cell_without_it(rows, start, told):
     table = table_of(rows)

@@ -401,9 +401,10 @@ class SoftmaxNet(DotProduct, KeepsRows, Model):
 
     def _embedded(self, past: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return what embeds items of a history, float32[n, w]."""
-        if self._is_tied:
-            return self.item_factors_[past] * self.item_lengths_[past, None]
-        return self.history_factors_[past]
+        if not self._is_tied:
+            return np.asarray(self.history_factors_[past])
+        embedded: NDArray[np.float32] = self.item_factors_[past] * self.item_lengths_[past, None]
+        return embedded
 
     @property
     def _dense_layers(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:

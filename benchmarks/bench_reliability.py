@@ -4,9 +4,9 @@
 
 MovieLens small: the probability of a top rating among each person's last fifth. Online retail: that of a purchase
 within 30 days, of candidates that a customer may have bought before. Trees and curve learn from one half of the people,
-at a cut in the training part; what they say of the other half at the cut of the test part is compared with what these
-took after it, and the other way round: held out are the people and the time. The bare score is that of the same trees,
-scaled to 0 … 1 within each person's candidates.
+at a cut in the training part, and say something of the other half, and the other way round: at the same cut, where
+people are held out, and at the cut of the test part, where people and time are. That is compared with what these took
+after the cut. The bare score is that of the same trees, scaled to 0 … 1 within each person's candidates.
 
 The expected calibration error (ECE) is over ten bins of equally many candidates. "By chance" is what it would be on
 average if every probability were right: labels drawn from the probabilities themselves. The Brier score is the mean
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import results
 from bench_second_stage import RETAIL_MODELS, retail_sources
+from numpy.typing import NDArray
 
 import shortlist as sl
 from shortlist.experiments.demo import default_pipeline
@@ -35,17 +36,17 @@ from shortlist.scorer_training import Unscored, cut, examples
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from shortlist.models.model import Model
     from shortlist.stages import CandidateExamples
 
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
+Said = tuple[NDArray[np.bool_], dict[str, Floats]]
 
 NAME = "reliability"
 N_BINS = 10
 CHANCE_DRAWS = 20
 WINDOW_DAYS = 30.0
+PEOPLE, PEOPLE_AND_TIME = "people", "people and time"
 BARE, RATE = "score, scaled 0 … 1", "rate"
 CURVES = ("platt", "isotonic")
 
@@ -122,28 +123,28 @@ class Stand:
         return bound(made, self.train, {id(taste): taste})
 
 
-def probabilities(task: Task, seed: int) -> tuple[NDArray[np.bool_], dict[str, Floats]]:
-    """Return labels bool[m] of the candidates at the test cut, and what each method says of them by name."""
+def probabilities(task: Task, seed: int) -> dict[str, Said]:
+    """Return, by what is held out, the labels bool[m] of the candidates and what each method says of them by name."""
     rng = np.random.default_rng(seed)
     stages = task.stages()
     outer = cut(task.data(), task.window_days)
     before = Stand.at(task, stages, cut(outer.train, task.window_days), rng)
-    now = Stand.at(task, stages, outer, rng)
+    stands = {PEOPLE: before, PEOPLE_AND_TIME: Stand.at(task, stages, outer, rng)}
     half = np.random.default_rng(seed).permutation(len(outer.train.users)) % 2
-    row, found = now.found.candidates.row, now.found
-    mine = half[found.request.user_idx]
-    said = {name: np.zeros(found.positive.size) for name in (BARE, *CURVES)}
-    for fold in (0, 1):
+    said = {
+        held: {name: np.zeros(stand.found.positive.size) for name in (BARE, *CURVES)}
+        for held, stand in stands.items()
+    }
+    for fold, curve, (held, stand) in itertools.product((0, 1), CURVES, stands.items()):
         learn_from = before.found.of(half[before.found.request.user_idx] != fold)
-        at = mine[row] == fold
-        for curve in CURVES:
-            objective = now.objective(task, curve)
-            early = before.objective(task, curve)
-            learned = objective.learned_from(learn_from, early, np.random.default_rng(seed))
-            said[curve][at] = learned.probability(found.request, found.candidates)[at]
-            print("fold", fold, curve, flush=True)
-        said[BARE][at] = scaled(learned.scorer.score(found.request, found.candidates), found)[at]
-    return found.positive, said
+        early = before.objective(task, curve)
+        learned = stand.objective(task, curve).learned_from(learn_from, early, np.random.default_rng(seed))
+        found = stand.found
+        at = (half[found.request.user_idx] == fold)[found.candidates.row]
+        said[held][curve][at] = learned.probability(found.request, found.candidates)[at]
+        said[held][BARE][at] = scaled(learned.scorer.score(found.request, found.candidates), found)[at]
+        print("fold", fold, curve, held, flush=True)
+    return {held: (stand.found.positive, said[held]) for held, stand in stands.items()}
 
 
 def scaled(score: NDArray[np.float32], found: CandidateExamples) -> Floats:
@@ -161,19 +162,19 @@ def by_chance(probability: Floats, seed: int) -> float:
 
 def measured(task: Task, seed: int) -> dict[str, Any]:
     """Return the rows of the table and the points of the chart of one task."""
-    labels, said = probabilities(task, seed)
-    rate = float(labels.mean())
-    rows, points = [], {}
-    for name, probability in said.items():
-        ece = expected_calibration_error(labels, probability, N_BINS)
-        brier = float(np.mean((probability - labels) ** 2))
-        chance = None if name == BARE else by_chance(probability, seed)
-        rows.append([name, float(probability.mean()), rate, ece, chance, brier])
-        print(rows[-1], flush=True)
-        bins = reliability(labels, probability, N_BINS)
-        points[name] = bins._asdict()
-    rows.append([RATE, rate, rate, 0.0, None, rate * (1 - rate)])
-    return {"rows": rows, "points": points, "candidates": int(labels.size), "positive": int(labels.sum())}
+    rows, points, sizes = [], {}, {}
+    for held, (labels, said) in probabilities(task, seed).items():
+        rate = float(labels.mean())
+        points[held], sizes[held] = {}, {"candidates": int(labels.size), "positive": int(labels.sum())}
+        for name, probability in said.items():
+            ece = expected_calibration_error(labels, probability, N_BINS)
+            brier = float(np.mean((probability - labels) ** 2))
+            chance = None if name == BARE else by_chance(probability, seed + 1)
+            rows.append([held, name, float(probability.mean()), rate, ece, chance, brier])
+            print(rows[-1], flush=True)
+            points[held][name] = reliability(labels, probability, N_BINS)._asdict()
+        rows.append([held, RATE, rate, rate, 0.0, None, rate * (1 - rate)])
+    return {"rows": rows, "points": points, "sizes": sizes}
 
 
 def kept() -> dict[str, Any]:
@@ -194,6 +195,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     columns = {
+        "held out": "",
         "": "",
         "mean probability": ".4f",
         "observed": ".4f",

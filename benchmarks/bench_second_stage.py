@@ -1,6 +1,6 @@
 """The second stage: candidates of several sources ordered by a scorer, beside each source and all of them without one.
 
-    python benchmarks/bench_second_stage.py [--only retail_new | retail_repeats | films …] [--seeds 5] [--seed 0]
+    python benchmarks/bench_second_stage.py [--only retail_new | retail_repeats | films …] [--seeds 3] [--seed 0]
 
 Online retail, cut in global time, its last fifth the test part; under both protocols, seen items left out of lists and
 truth, or in both. MovieLens small, each person's last fifth, stands beside it. People without a past, whom no scorer
@@ -276,7 +276,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     seeds = [options.seed + n for n in range(options.seeds)]

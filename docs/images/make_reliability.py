@@ -38,8 +38,8 @@ def rows_of(points: dict[str, Any]) -> pl.DataFrame:
 def chart(part: str, points: dict[str, Any]) -> alt.LayerChart:
     """Return one panel. Axes are those of square roots, which open up the small probabilities."""
     rows = rows_of(points)
-    scale = alt.Scale(type="sqrt", domain=[0, 1])
-    ticks = alt.Axis(format=".0%", values=[0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1])
+    scale, up_to = alt.Scale(type="sqrt", domain=[0, 1]), alt.Scale(type="sqrt", domain=[0, 0.16])
+    ticks = alt.Axis(format=".0%", values=[0, 0.01, 0.02, 0.04, 0.08, 0.12, 0.16, 0.3, 0.5, 1])
     colour = alt.Color(
         "by:N", title=None, scale=alt.Scale(domain=list(NAMES.values()), range=list(PALETTE[:3]))
     )
@@ -47,10 +47,10 @@ def chart(part: str, points: dict[str, Any]) -> alt.LayerChart:
         x=alt.X("predicted:Q", title="said", scale=scale, axis=ticks),
         color=colour,
     )
-    observed = alt.Y("observed:Q", title="came true", scale=scale, axis=ticks)
+    observed = alt.Y("observed:Q", title="came true", scale=up_to, axis=ticks)
     ideal = alt.Chart(pl.DataFrame({"predicted": [0.0, 1.0], "observed": [0.0, 1.0]}))
-    diagonal = ideal.mark_line(color=MUTED, strokeDash=[4, 3]).encode(x="predicted:Q", y=observed)
-    bars = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
+    diagonal = ideal.mark_line(color=MUTED, strokeDash=[4, 3], clip=True).encode(x="predicted:Q", y=observed)
+    bars = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", scale=up_to), y2="high:Q")
     lines = base.mark_line(point=alt.OverlayMarkDef(filled=True, size=40)).encode(y=observed)
     return alt.layer(diagonal, bars, lines).properties(width=300, height=300, title=TITLES[part])
 
@@ -58,7 +58,7 @@ def chart(part: str, points: dict[str, Any]) -> alt.LayerChart:
 def main() -> None:
     """Draw what was measured."""
     found = json.loads(RESULTS.read_text(encoding="utf-8"))["results"]
-    drawn = alt.hconcat(*(chart(part, found[part]["points"]) for part in TITLES))
+    drawn = alt.hconcat(*(chart(part, found[part]["points"]["people and time"]) for part in TITLES))
     picture = Image.open(io.BytesIO(png(drawn, scale=1.2)))
     # A palette is a third of the size, and the picture has a few colours.
     picture.convert("RGB").quantize(96).save(OUT, optimize=True)

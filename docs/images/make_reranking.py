@@ -55,7 +55,9 @@ def rows_of(panel: str, found: dict[str, Any]) -> list[dict[str, Any]]:
 def chart(panel: str, found: dict[str, Any]) -> alt.LayerChart:
     """Return one panel: loss over gain, a point a weight, with the 90 % interval of the loss."""
     rows = pl.DataFrame(rows_of(panel, found))
-    colour = alt.Color("by:N", title="alike by", scale=alt.Scale(domain=list(ON), range=list(ON.values())))
+    colour = alt.Color(
+        "by:N", title="groups, likeness", scale=alt.Scale(domain=list(ON), range=list(ON.values()))
+    )
     base = alt.Chart(rows).encode(x=alt.X("gained:Q", title=PANELS[panel][0]), color=colour)
     share = alt.Axis(format=".0%")
     lost = alt.Y("lost:Q", title="NDCG@10 lost", axis=share, scale=alt.Scale(domain=[-0.05, 0.3], clamp=True))
@@ -66,13 +68,13 @@ def chart(panel: str, found: dict[str, Any]) -> alt.LayerChart:
     points = base.mark_point(filled=True, opacity=1).encode(
         y=lost, size=alt.condition("datum.default", alt.value(130), alt.value(28))
     )
-    text = base.mark_text(dx=6, dy=12, fontSize=10).encode(y=lost, text=alt.Text("weight:Q", format="g"))
+    text = base.mark_text(dx=6, dy=12, fontSize=10).encode(y=lost, text=alt.Text("weight:Q", format="~g"))
     margin = (
         alt.Chart(pl.DataFrame({"lost": [MARGIN]}))
         .mark_rule(strokeDash=[4, 3], color="#8a9099")
         .encode(y=lost)
     )
-    layers = alt.layer(margin, bars, lines, points, text.transform_filter("datum.weight > 0"))
+    layers = alt.layer(margin, bars, lines, points, text.transform_filter("datum.weight > 0.1"))
     return layers.properties(width=215, height=190, title=panel)
 
 

@@ -177,13 +177,17 @@ def test_a_pin_works_without_a_source_and_a_forbidden_one_is_said(films, ranked,
 
 
 def test_a_pin_goes_through_the_merge_and_strangers_are_told(films, wals):
-    fitted = pipeline_of(wals, sl.Select(pins=[(2, 1)]), merge=sl.Merge(5)).fit(films)
+    """The pinned item is one that a source proposed and the merge left out; everybody else's place stays."""
+    plain = pipeline_of(wals, merge=sl.Merge(5)).fit(films).recommend(36, 5)
+    left_out = plain.trace(36).filter(pl.col("removed_by") == "beyond the merge size")["item_id"][0]
+    fitted = pipeline_of(wals, sl.Select(pins=[(left_out, 1)]), merge=sl.Merge(5)).fit(films)
     shown = fitted.recommend([36, -1], 5, on_unknown="fallback")
-    assert shown.frame.filter(pl.col("user_id") == 36)["item_id"][0] == 2
-    assert shown.trace(36)["removed_by"].eq("beyond the merge size").sum() > 0
+    listed = shown.frame.filter(pl.col("user_id") == 36)["item_id"].to_list()
+    assert listed == [left_out, *plain.frame["item_id"].to_list()[:4]]
+    assert shown.explain(36)[0].sources
     assert "whose list is the popular one" in shown.notes[-1][0]
     session = fitted.recommend_session([], 5)
-    assert session.frame["item_id"][0] == 2
+    assert session.frame["item_id"][0] == left_out
     assert session.explain("session")[0].sentence == "pinned at place 1"
     assert "place after turns" in session.trace("session").columns
 

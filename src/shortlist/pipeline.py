@@ -25,7 +25,16 @@ from shortlist.eligibility.fresh_items import with_items
 from shortlist.eligibility.within_rules import within_rules
 from shortlist.errors import NotFittedError, ParameterError
 from shortlist.models.answers import answer, as_ids, require_context, require_folded, require_users
-from shortlist.models.bound_stages import bound, flat, loaded, saved
+from shortlist.models.bound_stages import (
+    bound,
+    fitted_on,
+    flat,
+    loaded,
+    models_of,
+    require_distinct,
+    saved,
+    uses_of,
+)
 from shortlist.models.fitting import require_dataset
 from shortlist.models.model import artifact_info
 from shortlist.models.people import people_of, request_for
@@ -52,7 +61,6 @@ if TYPE_CHECKING:
     from shortlist.data.vocabulary import Id, Ids
     from shortlist.models.fitting import OnEpoch
     from shortlist.models.model import Model
-    from shortlist.models.stage import Stage
     from shortlist.stages import Adjustment, CandidateSource, EligibilityRule, Lists, Request, Scorer
 
 # A rule's code is an int8, and a request has three of its own.
@@ -97,9 +105,9 @@ class Pipeline:
             raise ParameterError("a pipeline needs at least one source of candidates")
         if len(rules) > MOST_RULES:
             raise ParameterError(f"{len(rules)} rules: a pipeline has at most {MOST_RULES}")
-        _require_distinct(sources, "source")
-        _require_distinct(rules, "rule")
-        _require_distinct((scorer, *rerank), "step")
+        require_distinct(sources, "source")
+        require_distinct(rules, "rule")
+        require_distinct((scorer, *rerank), "step")
         require_consistent(rules)
         self.sources = tuple(sources)
         self.scorer = scorer
@@ -142,7 +150,7 @@ class Pipeline:
             self.check_start(start)
         starts = [None] * len(given) if start is None else start.models_
         fitted = {
-            key: _fitted_on(model, dataset, drawn_from, begin, on_epoch)
+            key: fitted_on(model, dataset, drawn_from, begin, on_epoch)
             for (key, model), begin in zip(given.items(), starts, strict=True)
         }
         self.__dict__.update(  # all at once, so that nothing can come between
@@ -449,7 +457,7 @@ class Pipeline:
             for m, model in enumerate(self.models_)
         }
         parts |= saved(stages, histories=histories, removal=removal)
-        uses = [self._model_index(stage) for stage in flat(stages)]
+        uses = uses_of(stages, self.models_)
         values = {
             "n_models": len(self.models_),
             "n_sources": len(self.sources_),
@@ -479,25 +487,15 @@ class Pipeline:
             rules=stages[rules:scorer],
             merge=Merge.from_values(values["merge"]),
         )
-        pipeline.sources_, pipeline.rules_, pipeline.scorer_ = (
-            pipeline.sources,
-            pipeline.rules,
-            pipeline.scorer,
-        )
-        pipeline.rerank_ = pipeline.rerank
+        pipeline.sources_, pipeline.rules_ = pipeline.sources, pipeline.rules
+        pipeline.scorer_, pipeline.rerank_ = pipeline.scorer, pipeline.rerank
         pipeline.models_, pipeline.memory_, pipeline.seed_ = models, memory, values["seed"]
         pipeline.user_kinds_ = values["user_kinds"]
         return pipeline
 
     def _given(self) -> dict[int, Model]:
         """Return each distinct model of the stages, in the order of its first use, by its `id`."""
-        stages = flat((*self.sources, *self.rules, self.scorer, *self.rerank))
-        models = [stage.model for stage in stages if stage.model is not None]
-        return {id(model): model for model in models}
-
-    def _model_index(self, stage: Stage) -> int | None:
-        """Return the position of the model of a stage among `models_`, None for a stage without one."""
-        return next((m for m, model in enumerate(self.models_) if model is stage.model), None)
+        return models_of((*self.sources, *self.rules, self.scorer, *self.rerank))
 
     def _require_ready(self, context: Mapping[str, Any] | None) -> None:
         """Raise `NotFittedError` before `fit`, `ParameterError` for context that no model goes by."""
@@ -518,22 +516,3 @@ class Pipeline:
             if part
         )
         return f"Pipeline({', '.join(parts)})"
-
-
-def _fitted_on(
-    model: Model,
-    dataset: Dataset,
-    rng: np.random.Generator,
-    start: Model | None,
-    on_epoch: OnEpoch | None,
-) -> Model:
-    if model.is_fitted and model.memory_.fingerprint == dataset.fingerprint:
-        return model
-    return model.clone().fit(dataset, rng=rng, start=start, on_epoch=on_epoch)
-
-
-def _require_distinct(stages: Sequence[Any], what: str) -> None:
-    names = [stage.name for stage in stages]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ParameterError(f"two {what}s are called {twice[0]!r}; give one of them another name=")

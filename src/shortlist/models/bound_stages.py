@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shortlist.errors import ArtifactError
+from shortlist.errors import ArtifactError, ParameterError
 from shortlist.models.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import numpy as np
 
     from shortlist.artifacts import State
     from shortlist.data.dataset import Dataset
     from shortlist.data.removal import Removal
+    from shortlist.models.fitting import OnEpoch
     from shortlist.models.model import Model
 
 
@@ -23,6 +26,39 @@ def flat(stages: Iterable[Any]) -> list[Stage]:
         if isinstance(stage, Stage):
             found += [stage, *flat(stage.parts)]
     return found
+
+
+def models_of(stages: Iterable[Any]) -> dict[int, Model]:
+    """Return each distinct model of the stages, in the order of its first use, by its `id`."""
+    models = [stage.model for stage in flat(stages) if stage.model is not None]
+    return {id(model): model for model in models}
+
+
+def uses_of(stages: Iterable[Any], models: Sequence[Model]) -> list[int | None]:
+    """Return for each stage in the order of `flat` the position of its model in `models`, None where it has none."""
+    at = {id(model): m for m, model in enumerate(models)}
+    return [at.get(id(stage.model)) for stage in flat(stages)]
+
+
+def require_distinct(stages: Iterable[Any], what: str) -> None:
+    """Raise `ParameterError` where two stages have one name."""
+    names = [stage.name for stage in stages]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ParameterError(f"two {what}s are called {twice[0]!r}; give one of them another name=")
+
+
+def fitted_on(
+    model: Model,
+    dataset: Dataset,
+    rng: np.random.Generator,
+    start: Model | None,
+    on_epoch: OnEpoch | None,
+) -> Model:
+    """Return the model where it is fitted on these very data, else a clone that is."""
+    if model.is_fitted and model.memory_.fingerprint == dataset.fingerprint:
+        return model
+    return model.clone().fit(dataset, rng=rng, start=start, on_epoch=on_epoch)
 
 
 def bound(stage: Any, dataset: Dataset, fitted: Mapping[int, Model], default: Model | None = None) -> Any:

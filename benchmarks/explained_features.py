@@ -7,19 +7,22 @@ label or the number, and without itself it is a film of another id with the same
 model has for tables: `predict_events`, `fold_in_items`, `map_items`, or a new fit where that changes nothing else
 (ContentBased and LinearOnFeatures learn nothing of a film that the person has no event with but its row). An
 explanation is faithful where the score falls by more without the cited feature.
+
+Online retail beside it, for features of people: their country, and the price of a product.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
 import results
 from faithfulness import Cases, row_of
 from faithfulness import cases_of as cases_by_history
+from scipy import special
 
 import shortlist as sl
 from shortlist.data.dataset import Dataset
@@ -43,20 +46,23 @@ COLUMNS = ["genres", "year"]
 SHOWN = 5
 ITEM, YOU = "the item itself", "you yourself"
 NOBODY = -1
+UNSEEN: dict[str, int | str] = {ITEM: "never sold", YOU: NOBODY}
 HIDDEN_FILMS = 0.25
 
 
 class Explained(NamedTuple):
-    """A model, how films without a feature are scored, the names of its ids, and which films it is asked about.
+    """A model, how films without a feature are scored, the names of its ids, and the data.
 
-    labels: whether it learns labels made of the ratings, whose probabilities no scale cuts off.
+    - data: "labels" are made of the ratings: no scale cuts off their probabilities; "new films" have no rating, and
+      are what the model is asked about
+    - said: what is said of a person and an item, by position
     """
 
     model: Model
     score: Score
     ids: tuple[str, ...] = ()
-    labels: bool = False
-    cold: bool = False
+    data: Literal["films", "labels", "new films", "purchases"] = "films"
+    said: Callable[[Dataset, int, int], list[str]] | None = None
 
 
 def models() -> dict[str, Explained]:
@@ -72,19 +78,25 @@ def models() -> dict[str, Explained]:
         device="cpu",
     )
     deep = sl.DeepFM(8, (32, 16), item_columns=COLUMNS, n_epochs=8, device="cpu")
+    bought = sl.FactorizationMachine(
+        8, solver="adagrad", n_epochs=5, user_columns=["country"], item_columns=["price"]
+    )
     content, linear = sl.ContentBased(COLUMNS), sl.LinearOnFeatures(COLUMNS)
     mapping = sl.FeatureMapping({"taste": sl.WALS(32, n_epochs=8)}, columns=COLUMNS)
     blend = sl.Blend({"content": content, "linear": linear}, weights={"content": 1.0, "linear": 1.0})
     return {
         "FactorizationMachine": Explained(machine(n_epochs=60, n_kept=20), by_events, (ITEM, YOU)),
         "FactorizationMachine, adagrad": Explained(machine(solver="adagrad"), by_events, (ITEM, YOU)),
-        "DeepFM, labels": Explained(deep, by_events, (ITEM, YOU), labels=True),
-        "TwoTower": Explained(towers, by_vectors),
-        "FeatureMapping, of films without ratings": Explained(mapping, by_vectors, cold=True),
+        "DeepFM, labels": Explained(deep, by_events, (ITEM, YOU), "labels"),
+        "TwoTower": Explained(towers, by_vectors, (YOU,)),
+        "FeatureMapping, of films without ratings": Explained(mapping, by_vectors, data="new films"),
         "ContentBased": Explained(content, by_fit),
         "ContentBased, by ratings": Explained(sl.ContentBased(COLUMNS, weigh="rating"), by_fit),
         "LinearOnFeatures": Explained(linear, by_fit),
         "Blend of ContentBased and LinearOnFeatures": Explained(blend, by_fit),
+        "FactorizationMachine, purchases": Explained(
+            bought, by_single_events, (ITEM, YOU), "purchases", said_of_purchase
+        ),
     }
 
 
@@ -101,11 +113,16 @@ def nets() -> dict[str, Model]:
 def features(n_people: int, seed: int) -> dict[str, Any]:
     """Return the table of all models that explain by features."""
     whole = sl.datasets.movielens_small()
-    hidden = sl.split.hide(whole, users=0.0, items=HIDDEN_FILMS, rng=seed)
+    of = {
+        "films": whole,
+        "labels": labelled(whole),
+        "new films": sl.split.hide(whole, users=0.0, items=HIDDEN_FILMS, rng=seed).train,
+        "purchases": sl.datasets.online_retail(),
+    }
     rng = np.random.default_rng(seed)
     rows = []
     for name, explained in models().items():
-        data = hidden.train if explained.cold else labelled(whole) if explained.labels else whole
+        data = of[explained.data]
         model = explained.model.fit(data, rng=seed)
         known = np.flatnonzero(model.known_users_)
         users = np.sort(rng.choice(known, min(n_people, known.size), replace=False))
@@ -130,10 +147,9 @@ def cases_of(
 ) -> Cases:
     """Return a case for each person and film shown to them that has two features, one of which speaks for it."""
     model, found, uncited = explained.model, list[tuple[int, float, float]](), 0
-    table = data.item_features
-    assert table is not None
+    said = explained.said or said_of_film
     cold = np.flatnonzero(np.bincount(data.interactions.item_idx, minlength=len(data.items)) == 0)
-    asked = data.items.ids_of(cold.astype(np.int32)).to_list() if explained.cold else None
+    asked = data.items.ids_of(cold.astype(np.int32)).to_list() if explained.data == "new films" else None
     for user in users.tolist():
         request = model.memory_.request(np.array([user], np.int32), SHOWN, Limits(items=asked))
         shown = model.rank(request).item_idx
@@ -143,7 +159,7 @@ def cases_of(
         for row, item in enumerate(shown.tolist()):
             best = int(parts.of_features[row].argmax()) if len(parts.features) else 0
             speaks = len(parts.features) > 0 and parts.of_features[row, best] > 0
-            present = [*said_of(table, item), *explained.ids]
+            present = [*said(data, user, item), *explained.ids]
             if speaks and len(present) > 1:
                 cited.append(parts.features[best])
                 others.append(str(rng.choice([name for name in present if name != cited[-1]])))
@@ -160,11 +176,24 @@ def cases_of(
     return Cases(person.astype(np.int64), of_cited, of_other, uncited)
 
 
-def said_of(table: FeatureTable, item: int) -> list[str]:
+def said_of_film(data: Dataset, _user: int, item: int) -> list[str]:
     """Return the names of the features that a film has."""
-    genres, year = table.frame["genres"][item], table.frame["year"][item]
+    assert data.item_features is not None
+    frame = data.item_features.frame
+    genres, year = frame["genres"][item], frame["year"][item]
     named = [] if genres is None else [f"genres: {genre}" for genre in genres]
     return named if year is None else [*named, f"year {year:.0f}"]
+
+
+def said_of_purchase(data: Dataset, user: int, item: int) -> list[str]:
+    """Return the names of the features of a person and a product."""
+    assert data.user_features is not None
+    assert data.item_features is not None
+    country, price = data.user_features.frame["country"][user], data.item_features.frame["price"][item]
+    return [
+        *([] if country is None else [f"country: {country}"]),
+        *([] if price is None else [f"price {price:g}"]),
+    ]
 
 
 def rows_at(table: FeatureTable, items: NDArray[np.int32]) -> FeatureTable:
@@ -213,10 +242,45 @@ def by_events(
     return np.asarray(model.predict_events(event, **unclipped), np.float64)
 
 
+def by_single_events(
+    model: Any, data: Dataset, user: int, items: NDArray[np.int32], lacking: Sequence[str]
+) -> NDArray[np.float64]:
+    """Return the log odds of one event after the other: the person's features are among what each may lack."""
+    found = []
+    for item, name in zip(items.tolist(), lacking, strict=True):
+        person, product = (
+            alone(data.users, data.user_features, user, name),
+            alone(data.items, data.item_features, item, name),
+        )
+        zero = np.zeros(1, np.int32)
+        log = Interactions(zero, zero, np.ones(1, np.float32), None, 1, 1, data.feedback)
+        found.append(
+            float(model.predict_events(Dataset(log, *person[:1], *product[:1], person[1], product[1]))[0])
+        )
+    return np.asarray(special.logit(np.array(found)), np.float64)
+
+
+def alone(ids: Vocabulary, table: FeatureTable | None, at: int, name: str) -> tuple[Vocabulary, FeatureTable]:
+    """Return one id and its row, without what is called `name`."""
+    assert table is not None
+    itself = YOU if "country" in table.kinds else ITEM
+    own = Vocabulary.of([UNSEEN[itself]] if name == itself else ids.ids_of(np.array([at])))
+    nulls = [
+        pl.lit(None, table.frame[column].dtype).alias(column)
+        for column in table.kinds
+        if name.startswith(column)
+    ]
+    frame = table.frame[[at]].with_columns(own.ids.alias("id"), *nulls)
+    return own, FeatureTable(frame, table.kinds)
+
+
 def by_vectors(
     model: Any, data: Dataset, user: int, items: NDArray[np.int32], lacking: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Return the product of the person's vector and those that the model gives the rows of films."""
+    """Return the product of the person's vector and those that the model gives the rows of films.
+
+    Of two towers a prediction for somebody whom they never saw is what is left without the person as such.
+    """
     assert data.item_features is not None
     table = changed(rows_at(data.item_features, items), np.arange(items.size), lacking)
     rows = FeatureTable(table.frame.sort("id"), table.kinds)
@@ -226,8 +290,13 @@ def by_vectors(
     scores = placed.vectors.astype(np.float64) @ vectors[0] + offsets[0]
     if mapping:
         scores += placed.offsets
-    order = rows.frame["id"].to_list()
-    return np.array([scores[order.index(film)] for film in data.items.ids_of(items).to_list()])
+    order, films = rows.frame["id"].to_list(), data.items.ids_of(items).to_list()
+    return np.array(
+        [
+            model.predict([NOBODY], [film])[0] if name == YOU else scores[order.index(film)]
+            for film, name in zip(films, lacking, strict=True)
+        ]
+    )
 
 
 def by_fit(

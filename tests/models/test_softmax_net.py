@@ -80,7 +80,7 @@ def plain_scores(model, data, user):
         log = data.interactions
         own = sorted(set(log.item_idx[log.user_idx == user].tolist()))
         parts.append(oracle.mean([table[i] for i in own], len(parts[0])))
-    layers = [(weights.tolist(), biases.tolist()) for weights, biases in model._dense_layers]
+    layers = [(weights.tolist(), biases.tolist()) for weights, biases in model.dense_layers]
     cosine = model.similarity == "cosine"
     vector = oracle.person(parts, layers, cosine, model.temperature)
     return [

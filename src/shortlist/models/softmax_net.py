@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -22,9 +21,10 @@ from shortlist.models.net_rows import dense_rows_of, scattered, weighted_sums_of
 from shortlist.models.newcomers import new_users
 from shortlist.models.positive_matrix import positive_matrix
 from shortlist.models.score_rows import positive_items
+from shortlist.models.softmax_people import NetVectors
+from shortlist.models.softmax_start import random_arrays, take_over
 from shortlist.models.torch_extra import require_torch
 from shortlist.models.vectors import DotProduct, UserVectors, rank_by_vectors, said, unit_rows
-from shortlist.models.warm_start import rows_at
 from shortlist.parameters import number, one_of, whole
 
 if TYPE_CHECKING:
@@ -42,17 +42,6 @@ if TYPE_CHECKING:
 
 Similarity = Literal["cosine", "dot"]
 Negatives = Literal["all", "uniform", "popularity", "in_batch"]
-
-
-@dataclass(frozen=True, eq=False)
-class NetVectors(UserVectors):
-    """People folded in, and what their vectors have beside the history: `base` float32[n, w]."""
-
-    base: NDArray[np.float32] = field(kw_only=True)
-
-    def take(self, rows: NDArray[np.integer[Any]]) -> NetVectors:
-        """Return the users at `rows` int[n]."""
-        return NetVectors(**vars(super().take(rows)), base=self.base[rows])
 
 
 class SoftmaxNet(DotProduct, KeepsRows, Model):
@@ -216,9 +205,9 @@ class SoftmaxNet(DotProduct, KeepsRows, Model):
         learnt = likes_some & self.known_users_
         if not learnt.any():
             raise DataError("nobody has both a positive event and a user feature: set user_ids or history")
-        arrays = self._random(fitting.rng, int(learnt.sum()), features)
+        arrays = self._first(fitting.rng, int(learnt.sum()), features)
         if fitting.start is not None:
-            self._take_over(fitting.start, dataset, arrays, learnt)
+            take_over(self, fitting.start, dataset, arrays, learnt)
         rows = liked[learnt][:, self.known_items_]
         self._train(arrays, rows, None if features is None else features, learnt, fitting)
 
@@ -236,76 +225,29 @@ class SoftmaxNet(DotProduct, KeepsRows, Model):
         return FeatureEncoder.from_values(self.user_encoding_).transform(table)
 
     @property
-    def _is_tied(self) -> bool:
+    def is_tied(self) -> bool:
+        """Return whether the items of a history are embedded by their own vectors."""
         return self.history and not self.layers and self.tied is not False
-
-    @property
-    def _form(self) -> dict[str, Any]:
-        """Return what two nets must share so that one can go on from the other."""
-        return {
-            "layers": self.layers,
-            "user_ids": self.user_ids,
-            "history": self.history,
-            "tied": self._is_tied,
-        }
 
     @property
     def _widths(self) -> list[int]:
         """Return the sizes of all layers, that of the sums of embeddings first and dim last."""
         return [*self.layers, self.dim]
 
-    def _random(self, rng: np.random.Generator, n_people: int, features: sparse.csr_array | None) -> Arrays:
+    def _first(self, rng: np.random.Generator, n_people: int, features: sparse.csr_array | None) -> Arrays:
         """Return where the descent starts, embeddings of those that are learnt only."""
         n_items, first = int(self.known_items_.sum()), self._widths[0]
         shapes = {"items": (n_items, self.dim), "constant": (1, first)}
         if self.user_ids:
             shapes["ids"] = (n_people, first)
-        if self.history and not self._is_tied:
+        if self.history and not self.is_tied:
             shapes["history"] = (n_items, first)
         if features is not None:
             shapes["features"] = (features.shape[1], first)
-        arrays = {
-            name: rng.standard_normal(shape, np.float32) * np.float32(self.init_std / np.sqrt(shape[1]))
-            for name, shape in shapes.items()
-        }
-        for layer, (n_in, n_out) in enumerate(pairwise(self._widths), 1):
-            spread = np.float32(np.sqrt(2 / n_in))  # keeps the variance through a ReLU
-            arrays[f"weights {layer}"] = rng.standard_normal((n_in, n_out), np.float32) * spread
-            arrays[f"biases {layer}"] = np.zeros(n_out, np.float32)
+        arrays = random_arrays(shapes, self._widths, self.init_std, rng)
         if self.item_bias:
             arrays["offsets"] = np.zeros(n_items, np.float32)
         return arrays
-
-    def _take_over(
-        self, start: SoftmaxNet, dataset: Dataset, arrays: Arrays, learnt: NDArray[np.bool_]
-    ) -> None:
-        """Put what `start` has learnt in place of random numbers: by id, features by name, and the layers."""
-        for name, own in self._form.items():
-            if own != start._form[name]:
-                raise ParameterError(
-                    f"start has {name}={start._form[name]!r}, this SoftmaxNet {own!r}: nets of another form cannot be "
-                    "taken over; fit without start"
-                )
-        memory = start.memory_
-        has_id: NDArray[np.bool_] = (start.id_factors_ != 0).any(axis=1)
-        raw = start.item_factors_ * start.item_lengths_[:, None]
-        tables = [("items", raw), ("offsets", start.item_offsets_), ("history", start.history_factors_)]
-        for name, table in tables:
-            if name in arrays:
-                rows, had = rows_at(table, start.known_items_, memory.items, dataset.items)
-                taken = had[self.known_items_]
-                arrays[name][taken] = rows[self.known_items_][taken]
-        if self.user_ids:
-            rows, had = rows_at(start.id_factors_, has_id, memory.users, dataset.users)
-            arrays["ids"][had[learnt]] = rows[learnt & had]
-        arrays["constant"][0] = start.constant_
-        for layer, (weights, biases) in enumerate(start._dense_layers, 1):
-            arrays[f"weights {layer}"], arrays[f"biases {layer}"] = weights.copy(), biases.copy()
-        if "features" in arrays and start.user_encoding_ is not None:
-            place = {name: at for at, name in enumerate(_feature_names(start.user_encoding_))}
-            for at, name in enumerate(_feature_names(self.user_encoding_)):
-                if name in place:
-                    arrays["features"][at] = start.feature_factors_[place[name]]
 
     def _train(
         self,
@@ -332,7 +274,7 @@ class SoftmaxNet(DotProduct, KeepsRows, Model):
             self.logq,
             self.target_fraction,
             self.batch_size,
-            ("items" if self._is_tied else "history") if self.history else None,
+            ("items" if self.is_tied else "history") if self.history else None,
             self.user_weight_exponent,
         )
         net = SoftmaxTraining(parameters, people, goal, fitting.rng)
@@ -401,13 +343,13 @@ class SoftmaxNet(DotProduct, KeepsRows, Model):
 
     def _embedded(self, past: NDArray[np.integer]) -> NDArray[np.float32]:
         """Return what embeds items of a history, float32[n, w]."""
-        if not self._is_tied:
+        if not self.is_tied:
             return np.asarray(self.history_factors_[past])
         embedded: NDArray[np.float32] = self.item_factors_[past] * self.item_lengths_[past, None]
         return embedded
 
     @property
-    def _dense_layers(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    def dense_layers(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Return weights [n_in, n_out] and biases [n_out] of each layer."""
         layers, at = [], 0
         for n_in, n_out in pairwise(self._widths):
@@ -448,7 +390,7 @@ class SoftmaxNet(DotProduct, KeepsRows, Model):
 
     def _answer(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return ψ float32[n, dim] at the temperature, from what enters the first layer."""
-        for weights, biases in self._dense_layers:
+        for weights, biases in self.dense_layers:
             z = dense_rows_of(np.maximum(z, 0), weights, biases)
         if self.similarity == "cosine":
             z = unit_rows(z)
@@ -526,10 +468,6 @@ def _has_entry(features: sparse.csr_array | None, n_users: int) -> NDArray[np.bo
         return np.zeros(n_users, bool)
     has: NDArray[np.bool_] = np.diff(features.indptr) > 0
     return has
-
-
-def _feature_names(encoding: dict[str, Any] | None) -> list[str]:
-    return [] if encoding is None else FeatureEncoder.from_values(encoding).names
 
 
 def _yes_or_no(name: str, value: object) -> bool:

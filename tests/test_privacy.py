@@ -270,6 +270,29 @@ def test_groups_of_a_few_people_are_not_saved_without_histories(tmp_path):
     )
 
 
+def test_segments_of_few_people_are_not_saved_and_those_of_nobody_are_forgotten(tmp_path):
+    segments = sl.KMeansSegments(15, dim=3)
+    made = sl.Pipeline([sl.TopInSegment(segments), sl.Popular()], sl.ModelScorer(sl.Popularity()))
+    pipeline, users = made.fit(world.data(), rng=1), world.data().users.ids
+    model, lengths = pipeline.models_[0], np.diff(pipeline.sources_[0].list_ptr_)
+    alone = np.flatnonzero(model.segment_sizes_ == 1)
+    small = model.segment_sizes_ < 5
+    assert alone.size
+    assert 0 < small.sum() < 15
+    bare = sl.load(pipeline.save(tmp_path, histories=False))
+    gone = users.filter(pl.Series(model.segments_ == alone[0])).to_list()
+    left = pipeline.without_users(gone)
+    for of, empty in ((bare, small), (left, np.arange(15) == alone[0])):
+        assert np.array_equal(np.diff(of.sources_[0].list_ptr_), np.where(empty, 0, lengths))
+        assert not of.models_[0].item_factors_[:, empty].any()
+        assert np.array_equal(of.models_[0].item_factors_[:, ~empty], model.item_factors_[:, ~empty])
+    assert np.array_equal(bare.models_[0].known_users_, model.known_users_ & ~small[model.segments_])
+    folded = bare.models_[0].fold_in_users(strangers())
+    assert np.array_equal(folded.known, ~small[model.segment_of(model.fold_in_users(strangers()))])
+    with pytest.raises(ParameterError, match="counted there"):
+        bare.models_[0].popular(0)
+
+
 # What is said to others.
 
 

@@ -9,7 +9,7 @@ import pytest
 from cli.conftest import Run, Shop
 
 import shortlist as sl
-from shortlist import artifacts
+from shortlist import artifacts, registry
 
 
 @pytest.fixture
@@ -66,6 +66,23 @@ def test_a_file_that_cannot_be_removed_is_said(copy: Path, run: Run, monkeypatch
     done = run("forget", str(copy), "--user", "3")
     assert done.exit_code != 0
     assert "could not be removed" in " ".join(done.stderr.split())
+
+
+def test_what_was_saved_meanwhile_is_not_overwritten(
+    copy: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = registry.load
+
+    def slow(path: Path) -> sl.Pipeline:
+        loaded = load(path)
+        loaded.without_users(5).save(path)
+        return loaded
+
+    monkeypatch.setattr(registry, "load", slow)
+    done = run("forget", str(copy), "--user", "3")
+    assert done.exit_code != 0
+    assert "saved anew meanwhile" in " ".join(done.stderr.split())
+    assert len(load(copy).memory_.users) == 39
 
 
 def test_a_fit_without_histories_saves_nobodys_events(shop: Shop, run: Run, tmp_path: Path) -> None:

@@ -117,6 +117,12 @@ def read(path: str | Path, *, mapped: bool = False) -> tuple[State, dict[str, An
     raise ArtifactError(f"{folder} was saved anew {_RETRIES} times while it was read; try again")
 
 
+def manifest_bytes(path: str | Path) -> bytes:
+    """Return the manifest of an artifact, empty where there is none: as long as it is the same, nobody saved anew."""
+    manifest = Path(path) / MANIFEST
+    return manifest.read_bytes() if manifest.is_file() else b""
+
+
 def left_behind(path: str | Path) -> list[Path]:
     """Return the files in the folder of an artifact that its manifest does not name; a save removes what it can."""
     folder = Path(path)

@@ -34,10 +34,13 @@ def forget(
     target = directory if out is None else out
     lazy.artifacts.require_writable(target)
     with working(f"loading {directory}") as work:
+        before = lazy.artifacts.manifest_bytes(directory)
         recommender = lazy.registry.load(directory)
         users = typed_users(_ids(user), recommender.memory_, must_exist=True, hint="")
         work.step(f"saving to {target}")
         left = recommender.without_users(users)
+        if lazy.artifacts.manifest_bytes(directory) != before:
+            raise ArtifactError(f"{directory} was saved anew meanwhile, and is left as it is: try again")
         left.save(target)
         _require_nothing_left(target)
     values = _values(recommender, left, target)

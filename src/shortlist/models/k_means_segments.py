@@ -329,12 +329,14 @@ class KMeansSegments(DotProduct, Model):
         return UserVectors(vectors, zeros, _not_zero(vectors), events.users.ids, history, self.space)
 
     def _without_users(self, removal: Removal, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return what is fitted without removed users, and without the popularity in segments of nobody else."""
         left = super()._without_users(removal, fitted)
         if self.of == "items":
             return left
         segments = removal.rows(self.segments_)
         sizes = np.bincount(segments + 1, minlength=self.n_segments + 1)[1:]
-        return left | {"segments_": segments, "segment_sizes_": sizes}
+        items = np.where(sizes > 0, self.item_factors_, np.float32(0))
+        return left | {"segments_": segments, "segment_sizes_": sizes, "item_factors_": items}
 
     def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
         """Return what is left without the popularity in segments of so few people that it is what one of them likes."""
@@ -359,8 +361,10 @@ class KMeansSegments(DotProduct, Model):
         return self._nearest(rows, np.diff(rows.indptr) > 0)
 
     def _nearest(self, vectors: Vectors, placed: NDArray[np.bool_]) -> NDArray[np.float32]:
-        segments = np.where(placed, nearest_centroids(vectors, self.centroids_), NOWHERE)
-        return self._one_hot(segments.astype(np.int32))
+        segments = nearest_centroids(vectors, self.centroids_)
+        # A segment may be without popularity: that of few people is not saved without histories.
+        told = placed & self.item_factors_.any(axis=0)[segments]
+        return self._one_hot(np.where(told, segments, NOWHERE).astype(np.int32))
 
     def _reason(self) -> str:
         return "popular among people like you" if self.of == "users" else "popular of a kind that you like"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shortlist.data.dataset import Dataset
+    from shortlist.data.removal import Removal
     from shortlist.stages import Request
 
 By = Literal["share", "lift"]
@@ -68,11 +69,21 @@ class TopInSegment(Stage):
         lists = RankedLists.of(segment, item, score, model.n_segments)
         self.list_ptr_, self.list_item_, self.list_score_ = lists.ptr, lists.item_idx, lists.score
 
+    def _without_users(self, removal: Removal, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return the lists but those of segments in which nobody is left."""
+        if self.model.of == "items":
+            return fitted
+        left = removal.rows(self.model.segments_)
+        return self._lists_of(np.bincount(left[left >= 0], minlength=self.model.n_segments) > 0)
+
     def _without_histories(self, fitted: dict[str, Any]) -> dict[str, Any]:
         """Return the lists but those of segments of so few people that they are what one of them likes."""
         if self.model.of == "items":
             return fitted
-        enough = self.model.segment_sizes_ >= FEWEST_NAMED
+        return self._lists_of(self.model.segment_sizes_ >= FEWEST_NAMED)
+
+    def _lists_of(self, enough: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """Return the lists of the segments that `enough` bool[n_segments] holds for; those of the others are empty."""
         kept = np.repeat(enough, np.diff(self.list_ptr_))
         ptr = offsets(np.diff(self.list_ptr_) * enough)
         return {"list_ptr_": ptr, "list_item_": self.list_item_[kept], "list_score_": self.list_score_[kept]}

@@ -282,10 +282,9 @@ def test_the_page_is_whole_loads_nothing_and_has_the_figures(found, page_text):
     }
     assert not re.search(r"url\((?!#)|@import|@font-face", text)
     for figure in found.figures:
-        share = figure.name == "catalogue_coverage"
-        assert any(
-            cell.startswith(f"{figure.shown.value:{'.1%' if share else '.3f'}}") for cell in page.cells
-        )
+        form = {"catalogue_coverage": ".1%", "gini_of_items": ".4f", "gini_of_groups": ".4f"}
+        value = f"{figure.shown.value:{form.get(figure.name, '.3f')}}"
+        assert any(cell.startswith(value) for cell in page.cells)
     for group in found.groups["maker"]:
         assert any(cell.startswith(f"{group.shown.value:.1%}") for cell in page.cells)
     for term in found.terms:

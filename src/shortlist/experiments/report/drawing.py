@@ -57,13 +57,9 @@ def figures_alt(report: Report) -> str:
     """Return in words what `figures` shows."""
     said = []
     for figure in report.figures:
-        is_share = WORDS[figure.name].is_share
-        before = (
-            ""
-            if figure.by_score is None
-            else f" ({number(figure.by_score.value, is_share=is_share)} by score)"
-        )
-        said.append(f"{title_of(figure)} {number(figure.shown.value, is_share=is_share)}{before}")
+        words = WORDS[figure.name]
+        before = "" if figure.by_score is None else f" ({words.number(figure.by_score.value)} by score)"
+        said.append(f"{title_of(figure)} {words.number(figure.shown.value)}{before}")
     return "; ".join(said)
 
 

@@ -44,11 +44,10 @@ def figure_table(report: Report) -> Table:
     """Return each figure with its interval, with and without re-ranking."""
     rows = []
     for figure in report.figures:
-        is_share = WORDS[figure.name].is_share
-        cells = [with_bounds(figure.shown, is_share=is_share)]
+        words = WORDS[figure.name]
+        cells = [words.with_bounds(figure.shown)]
         if report.compares:
-            cells.append(with_bounds(figure.by_score, is_share=is_share))
-            cells.append(with_bounds(figure.difference, is_share=is_share, signed=True))
+            cells += [words.with_bounds(figure.by_score), words.with_bounds(figure.difference, signed=True)]
         rows.append([title_of(figure), *cells, f"{figure.n_people:,}"])
     head = ["", *_ways(report), "people"]
     return Table(f"The lists {_interval(report)}", head, rows)
@@ -168,7 +167,8 @@ def remarks(report: Report) -> list[str]:
         )
         said += [
             by_score,
-            caution(report.figures, groups, setting.level) + " A star marks one that does.",
+            caution(report.figures, groups, setting.level)
+            + " A star marks one that does; pp are percentage points.",
         ]
     if report.terms:
         said.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING
 
 from shortlist.experiments.report.person_figures import DIVERSITY, LIFT, MISCALIBRATION, NOVELTY, RELEVANCE
@@ -24,6 +25,15 @@ class Words:
     more: str
     less: str
     is_share: bool = False
+    digits: int = 3
+
+    def number(self, value: float) -> str:
+        """Return a value of the figure as people read it."""
+        return number(value, is_share=self.is_share, digits=self.digits)
+
+    def with_bounds(self, found: Estimate | None, *, signed: bool = False) -> str:
+        """Return a value or, `signed`, a difference of the figure with its interval."""
+        return with_bounds(found, is_share=self.is_share, signed=signed, digits=self.digits)
 
 
 WORDS = {
@@ -65,12 +75,14 @@ WORDS = {
         "how unevenly exposure falls on the items that may be shown: 0 all alike, 1 one item has it all",
         "less evenly spread over items",
         "more evenly spread over items",
+        digits=4,
     ),
     GINI_GROUPS: Words(
         "Gini of {}",
         "how unevenly exposure falls on these groups, whatever their size: 0 all alike",
         "less evenly spread over groups",
         "more evenly spread over groups",
+        digits=4,
     ),
     COVERAGE: Words(
         "Catalogue coverage",
@@ -87,34 +99,47 @@ def title_of(figure: Figure) -> str:
     return WORDS[figure.name].title.format(figure.of)
 
 
-def number(value: float, *, is_share: bool = False, signed: bool = False) -> str:
-    """Return a figure as people read it.
+def number(value: float, *, is_share: bool = False, signed: bool = False, digits: int = 3) -> str:
+    """Return a figure as people read it; differences of shares are in percentage points.
 
     >>> number(0.12345), number(0.5, is_share=True), number(-0.02, signed=True)
     ('0.123', '50.0%', '-0.020')
+    >>> number(0.02, is_share=True, signed=True)
+    '+2.0 pp'
     """
-    sign = "+" if signed else ""
-    return f"{value:{sign}.1%}" if is_share else f"{value:{sign}.3f}"
+    if is_share:
+        return f"{100 * value:+.1f} pp" if signed else f"{value:.1%}"
+    return f"{value:{'+' if signed else ''}.{digits}f}"
 
 
-def with_bounds(found: Estimate | None, *, is_share: bool = False, signed: bool = False) -> str:
-    """Return a figure with its interval, and of a difference with a star where that leaves out 0."""
-    if found is None or found.value != found.value:
+def with_bounds(
+    found: Estimate | None, *, is_share: bool = False, signed: bool = False, digits: int = 3
+) -> str:
+    """Return a figure with its interval, and of a difference with a star where that leaves out 0.
+
+    >>> from shortlist.experiments.sweep.figures import Estimate
+    >>> with_bounds(Estimate(0.014, 0.01, 0.018), is_share=True, signed=True)
+    '+1.4 pp [+1.0, +1.8] *'
+    """
+    if found is None or isnan(found.value):
         return "–"
-    value = number(found.value, is_share=is_share, signed=signed)
+    value = number(found.value, is_share=is_share, signed=signed, digits=digits)
     if found.low is None or found.high is None:
         return value
-    low, high = (number(bound, is_share=is_share, signed=signed) for bound in (found.low, found.high))
+    bounds = [
+        number(bound, is_share=is_share, signed=signed, digits=digits) for bound in (found.low, found.high)
+    ]
+    low, high = (bound.removesuffix(" pp") for bound in bounds)
     return f"{value} [{low}, {high}]" + (" *" if signed and found.leaves_out_zero else "")
 
 
 def sentence_of(figure: Figure) -> str:
     """Return one figure in words; a difference is named only where its interval leaves out 0."""
     words = WORDS[figure.name]
-    value = number(figure.shown.value, is_share=words.is_share)
+    value = words.number(figure.shown.value)
     if figure.by_score is None or figure.difference is None:
-        return f"{title_of(figure)}: {with_bounds(figure.shown, is_share=words.is_share)}."
-    before = number(figure.by_score.value, is_share=words.is_share)
+        return f"{title_of(figure)}: {words.with_bounds(figure.shown)}."
+    before = words.number(figure.by_score.value)
     head = f"{title_of(figure)}: {value}, by score alone {before}"
     return f"{head}: {verdict(figure.difference, words)}."
 
@@ -128,13 +153,15 @@ def verdict(difference: Estimate, words: Words) -> str:
     >>> verdict(Estimate(0.02, 0.01, 0.03), WORDS[NOVELTY])
     'less known items (+0.020, interval +0.010 to +0.030)'
     """
-    form = {"is_share": words.is_share, "signed": True}
-    value = number(difference.value, **form)
+    value, low, high = (
+        "" if one is None else number(one, is_share=words.is_share, signed=True, digits=words.digits)
+        for one in (difference.value, difference.low, difference.high)
+    )
     if difference.low is None or difference.high is None:
         return f"{value}, of too few people for an interval"
     if difference.value == difference.low == difference.high == 0:
         return "exactly the same"
-    said = f"{value}, interval {number(difference.low, **form)} to {number(difference.high, **form)}"
+    said = f"{value}, interval {low} to {high}"
     if not difference.leaves_out_zero:
         return f"no difference that can be told from 0 ({said})"
     return f"{words.more if difference.value > 0 else words.less} ({said})"

@@ -45,7 +45,8 @@ class Pool:
     def positions(self, own: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the positions of the candidates that `own` int64[n, k] names within each person's, −1 for none."""
         row, place = np.nonzero(own >= 0)
-        return self.at[self.ptr[row] + own[row, place]]
+        positions: NDArray[np.int64] = self.at[self.ptr[row] + own[row, place]]
+        return positions
 
 
 def relevance_of(score: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -101,7 +101,7 @@ class Exposure(Stage):
     def __init__(
         self,
         on: str,
-        weight: float = 0.3,
+        weight: float = 0.5,
         *,
         target: Target | Mapping[str, float] = "catalogue",
         name: str | None = None,

@@ -42,7 +42,7 @@ class MMR(Stage):
 
     def __init__(
         self,
-        weight: float = 0.05,
+        weight: float = 0.1,
         *,
         on: str | None = None,
         model: Model | None = None,
@@ -92,7 +92,7 @@ class DPP(Stage):
 
     def __init__(
         self,
-        weight: float = 0.02,
+        weight: float = 0.05,
         *,
         on: str | None = None,
         model: Model | None = None,

@@ -10,7 +10,7 @@ from scipy import sparse, special
 
 from shortlist.data.event_encoder import EventEncoder
 from shortlist.data.removal import without_ids
-from shortlist.errors import DataError, ParameterError
+from shortlist.errors import ParameterError
 from shortlist.models.deep_fm_examples import Examples, Learning
 from shortlist.models.deep_fm_fold_in import IdPrior, PersonLoss, folded, person_examples
 from shortlist.models.deep_fm_parameters import DeepFMParameters, deep_part, first_values, take_deep_part
@@ -24,9 +24,10 @@ from shortlist.models.encoded_columns import (
 )
 from shortlist.models.feature_contributions_deep_fm import DeepParts
 from shortlist.models.feature_contributions_kept import ITEM_ROWS, USER_ROWS, KeepsRows, columns_at
+from shortlist.models.fm_courses import learned_events
 from shortlist.models.held_out_rows import held_out_rows
 from shortlist.models.model import Model
-from shortlist.models.net_parameters import device_name, layer_sizes, patience_of
+from shortlist.models.net_parameters import device_name, layer_sizes, patience_of, share_below_one
 from shortlist.models.newcomers import new_users
 from shortlist.models.score_rows import NOTHING, rank_blocks
 from shortlist.models.torch_extra import require_torch
@@ -150,14 +151,14 @@ class DeepFM(KeepsRows, Model):
         self.context = checked_names("context", context)
         self.encode = encode
         self.n_negatives = whole("n_negatives", n_negatives, least=1)
-        self.dropout = _below_one("dropout", dropout)
+        self.dropout = share_below_one("dropout", dropout)
         self.reg = number("reg", reg)
         self.n_epochs = whole("n_epochs", n_epochs, least=1)
         self.refit_epochs = whole("refit_epochs", refit_epochs, least=1)
         self.batch_size = whole("batch_size", batch_size, least=1)
         self.learning_rate = number("learning_rate", learning_rate, above_zero=True)
         self.init_std = number("init_std", init_std, above_zero=True)
-        self.validation_share = _below_one("validation_share", validation_share)
+        self.validation_share = share_below_one("validation_share", validation_share)
         self.patience = patience_of(patience)
         self.device = device_name(device)
 
@@ -182,7 +183,7 @@ class DeepFM(KeepsRows, Model):
         from shortlist.models.nets.deep_fm_net import train_deep_fm
         from shortlist.models.nets.training import Schedule
 
-        used = dataset.with_interactions(_learned(dataset))
+        used = dataset.with_interactions(learned_events(dataset))
         examples, rng = self._encoded(dataset, used), fitting.rng
         share = 0.0 if self.patience is None else self.validation_share
         parts = held_out_rows(len(used.interactions), share, rng)
@@ -484,30 +485,7 @@ class DeepFM(KeepsRows, Model):
         return np.ascontiguousarray(self.item_sides_[:, first : first + self.dim])
 
 
-def _learned(dataset: Dataset) -> Interactions:
-    """Return the events to learn from: all ratings and labels; of positive-only events those with a value."""
-    log = dataset.interactions
-    wrong = np.flatnonzero(~np.isfinite(log.value))
-    if wrong.size:
-        raise DataError(
-            f"the value of event {wrong[0]} is {log.value[wrong[0]]} ({wrong.size} are not finite): "
-            "leave such events out"
-        )
-    if dataset.feedback.kind != "events":
-        return log
-    if not log.positive.any():
-        raise DataError(f"none of the {len(log)} events is positive (their value would be above 0)")
-    return log.where(log.positive)
-
-
 def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise ParameterError(f"{name} must be True or False, got {value!r}")
     return value
-
-
-def _below_one(name: str, value: object) -> float:
-    share = number(name, value)
-    if share >= 1:
-        raise ParameterError(f"{name} must be at least 0 and below 1, got {value!r}")
-    return share

@@ -11,22 +11,10 @@ from scipy import special
 from shortlist import threads
 from shortlist.data.event_encoder import EventEncoder
 from shortlist.data.removal import without_ids
-from shortlist.models.encoded_columns import (
-    checked_names,
-    encode_columns,
-    kept_columns,
-    moved_columns,
-)
+from shortlist.models.encoded_columns import checked_names, encode_columns, kept_columns, moved_columns
 from shortlist.models.exact_search import search
 from shortlist.models.feature_contributions_fm import MachineParts
-from shortlist.models.fm_courses import (
-    COURSES,
-    Solver,
-    Spread,
-    flag,
-    learned_events,
-    require_consistent,
-)
+from shortlist.models.fm_courses import COURSES, Solver, Spread, flag, learned_events, require_consistent
 from shortlist.models.fm_descent import Descent, Steps, Watch, loss_of_intercept, require_descending
 from shortlist.models.fm_design import Design, Rows
 from shortlist.models.fm_encoding import Encoding

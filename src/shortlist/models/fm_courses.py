@@ -68,9 +68,12 @@ class Spread(NamedTuple):
 def learned_events(dataset: Dataset) -> Interactions:
     """Return the events to learn from: all ratings and labels; of positive-only events those with a value."""
     log = dataset.interactions
-    if not np.isfinite(log.value).all():
-        row = int(np.flatnonzero(~np.isfinite(log.value))[0])
-        raise DataError(f"the value of event {row} is {log.value[row]}: leave such events out")
+    wrong = np.flatnonzero(~np.isfinite(log.value))
+    if wrong.size:
+        raise DataError(
+            f"the value of event {wrong[0]} is {log.value[wrong[0]]} ({wrong.size} are not finite): "
+            "leave such events out"
+        )
     if dataset.feedback.kind != "events":
         return log
     if not log.positive.any():

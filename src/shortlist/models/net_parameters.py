@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from shortlist.errors import ParameterError
-from shortlist.parameters import whole
+from shortlist.parameters import number, whole
 
 
 def layer_sizes(name: str, sizes: object, *, least: int = 1) -> tuple[int, ...]:
@@ -18,6 +18,14 @@ def layer_sizes(name: str, sizes: object, *, least: int = 1) -> tuple[int, ...]:
     if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) < least:
         raise ParameterError(f"{name} must be a list of at least {least} sizes, got {sizes!r}")
     return tuple(whole(f"{name}[{at}]", size, least=1) for at, size in enumerate(sizes))
+
+
+def share_below_one(name: str, share: object) -> float:
+    """Return `share`, a number of at least 0 and below 1; raise `ParameterError` otherwise."""
+    value = number(name, share)
+    if value >= 1:
+        raise ParameterError(f"{name} must be below 1, got {share!r}")
+    return value
 
 
 def device_name(device: object) -> str:

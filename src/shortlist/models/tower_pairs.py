@@ -85,6 +85,15 @@ class PairNet:
     loss_history: NDArray[np.float64]
     validation_history: NDArray[np.float64]
 
+    def of_tables(self, user_rows: ArrayLike, item_rows: ArrayLike) -> NDArray[np.float32]:
+        """Return what `predict` does of tables yet unchecked, which must have the columns of those fitted on."""
+        tables = (
+            table_of("user_rows", user_rows, self.user_scaling.mean.size),
+            table_of("item_rows", item_rows, self.item_scaling.mean.size),
+        )
+        same_length(*tables)
+        return self.predict(*tables)
+
     def predict(self, user_rows: NDArray[np.float64], item_rows: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return float32[n], each pair by itself: in the unit of the targets; for labels the probability of a 1."""
         u = self.user.vectors(self.user_scaling.apply(user_rows), None)

@@ -72,6 +72,20 @@ class TowerSettings:
     device: str
 
 
+# Those that a `TwoTower` has as parameters and every fit takes as they are.
+OWN_SETTINGS = (
+    "layers",
+    "id_dim",
+    "id_dropout",
+    "temperature",
+    "weight_penalty",
+    "learning_rate",
+    "batch_size",
+    "patience",
+    "device",
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Tower:
     """A trained tower: its layers, and the learned numbers of ids float32[n, id_dim], zeros for who has none."""

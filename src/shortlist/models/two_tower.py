@@ -18,19 +18,21 @@ from shortlist.models.feature_contributions_towers import TowerSide, tower_contr
 from shortlist.models.fitting import Epoch
 from shortlist.models.item_vectors import ItemVectors
 from shortlist.models.model import Model
-from shortlist.models.net_parameters import device_name, layer_sizes, patience_of
+from shortlist.models.net_parameters import device_name, layer_sizes, patience_of, share_below_one
 from shortlist.models.newcomers import new_items, new_users
 from shortlist.models.torch_extra import require_torch
 from shortlist.models.tower_examples import examples_of, loss_of
 from shortlist.models.tower_features import described, encodings_of, feature_rows
-from shortlist.models.tower_pairs import (
-    PairNet,
-    PairTables,
-    TargetScale,
-    same_length,
-    table_of,
+from shortlist.models.tower_pairs import PairNet, PairTables, TargetScale
+from shortlist.models.tower_parts import (
+    OWN_SETTINGS,
+    Examples,
+    Side,
+    Tower,
+    TowerLoss,
+    TowerSettings,
+    TrainedTowers,
 )
-from shortlist.models.tower_parts import Examples, Side, Tower, TowerLoss, TowerSettings, TrainedTowers
 from shortlist.models.tower_start import moved_numbers, require_like
 from shortlist.models.vectors import DotProduct, UserVectors
 from shortlist.parameters import generator, number, one_of, whole
@@ -162,14 +164,14 @@ class TwoTower(DotProduct, KeepsRows, Model):
         self.user_ids = user_ids
         self.item_ids = item_ids
         self.id_dim = whole("id_dim", id_dim, least=1)
-        self.id_dropout = _share("id_dropout", id_dropout)
+        self.id_dropout = share_below_one("id_dropout", id_dropout)
         self.temperature = number("temperature", temperature, above_zero=True)
         self.weight_penalty = number("weight_penalty", weight_penalty)
         self.learning_rate = number("learning_rate", learning_rate, above_zero=True)
         self.batch_size = whole("batch_size", batch_size, least=1)
         self.n_epochs = whole("n_epochs", n_epochs, least=1)
         self.refit_epochs = whole("refit_epochs", refit_epochs, least=1)
-        self.validation_share = _share("validation_share", validation_share)
+        self.validation_share = share_below_one("validation_share", validation_share)
         self.patience = patience_of(patience)
         self.device = device_name(device)
 
@@ -249,20 +251,8 @@ class TwoTower(DotProduct, KeepsRows, Model):
         self.loss_history_, self.validation_history_ = history.losses, history.validation_losses
 
     def _settings(self, loss: TowerLoss, validation_share: float, n_epochs: int) -> TowerSettings:
-        return TowerSettings(
-            layers=self.layers,
-            loss=loss,
-            id_dim=self.id_dim,
-            id_dropout=self.id_dropout,
-            temperature=self.temperature,
-            weight_penalty=self.weight_penalty,
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-            n_epochs=n_epochs,
-            patience=self.patience,
-            validation_share=validation_share,
-            device=self.device,
-        )
+        own = {name: getattr(self, name) for name in OWN_SETTINGS}
+        return TowerSettings(loss=loss, n_epochs=n_epochs, validation_share=validation_share, **own)
 
     def _choose_features(self, dataset: Dataset, start: TwoTower | None) -> None:
         """Set the encodings: those of `start` where there is one, since its weights belong to them."""
@@ -465,7 +455,7 @@ class TwoTower(DotProduct, KeepsRows, Model):
         pairs = PairTables.of(user_rows, item_rows, targets, self.loss or "squared")
         share = self.validation_share
         if validation_share is not None:
-            share = _share("validation_share", validation_share)
+            share = share_below_one("validation_share", validation_share)
 
         def ended(trained: TrainedTowers, number: int, loss: float, check: float | None) -> None:
             if on_epoch is not None:
@@ -490,12 +480,7 @@ class TwoTower(DotProduct, KeepsRows, Model):
         other columns or a cell that is no finite number, `ParameterError` where `fit_pairs` was not called.
         """
         pairs = self._require_pairs()
-        tables = (
-            table_of("user_rows", user_rows, pairs.user_scaling.mean.size),
-            table_of("item_rows", item_rows, pairs.item_scaling.mean.size),
-        )
-        same_length(*tables)
-        return pairs.predict(*tables)
+        return pairs.of_tables(user_rows, item_rows)
 
     def _require_pairs(self) -> PairNet:
         if not hasattr(self, "pairs_"):
@@ -505,13 +490,6 @@ class TwoTower(DotProduct, KeepsRows, Model):
 
 def _columns(name: str, columns: object) -> bool | list[str] | None:
     return None if columns is None else checked_columns(name, columns)
-
-
-def _share(name: str, share: object) -> float:
-    value = number(name, share)
-    if value >= 1:
-        raise ParameterError(f"{name} must be below 1, got {share!r}")
-    return value
 
 
 def _knows(known: NDArray[np.bool_], index: NDArray[np.int32]) -> NDArray[np.bool_]:

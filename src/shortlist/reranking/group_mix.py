@@ -32,7 +32,8 @@ def mix_of(groups: RowLabels, item_idx: NDArray[np.int32]) -> NDArray[np.float64
     >>> mix_of(groups, np.array([0, 1], np.int32)).tolist()  # a: (1 + 1/2) / 2
     [0.75, 0.25]
     """
-    return mixes_of(groups, np.array([0, item_idx.size]), item_idx)[0]
+    mix: NDArray[np.float64] = mixes_of(groups, np.array([0, item_idx.size]), item_idx)[0]
+    return mix
 
 
 def mixes_of(groups: RowLabels, ptr: NDArray[np.int64], item_idx: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -41,5 +42,6 @@ def mixes_of(groups: RowLabels, ptr: NDArray[np.int64], item_idx: NDArray[np.int
     size, n_groups = mine.ptr[1:] - mine.ptr[:-1], len(groups.labels)
     row = np.repeat(np.repeat(np.arange(length.size), length), size)
     share = np.repeat(1.0 / np.maximum(size, 1), size)
-    mix = np.bincount(row * n_groups + mine.code, share, length.size * n_groups)
-    return mix.reshape(length.size, n_groups) / np.maximum(length, 1)[:, None]
+    total = np.bincount(row * n_groups + mine.code, share, length.size * n_groups)
+    mixes: NDArray[np.float64] = total.reshape(length.size, n_groups) / np.maximum(length, 1)[:, None]
+    return mixes

@@ -32,6 +32,7 @@ from shortlist.metrics.reliability import expected_calibration_error, reliabilit
 from shortlist.models.bound_stages import bound
 from shortlist.reranking.pool import relevance_of
 from shortlist.scorer_training import Unscored, cut, examples
+from shortlist.scoring.ranker_settings import n_teachers, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -119,7 +120,8 @@ class Stand:
     def objective(self, task: Task, curve: str) -> Any:
         """Return the objective, bound to what is known here."""
         taste = next(source.model for source in self.pipeline.sources_ if isinstance(source, sl.Nearest))
-        made = sl.Objective(sl.LambdaMARTScorer(taste), curve=curve, **task.objective)
+        settings = settings_for(n_teachers(self.train.memory))  # as `shortlist init` writes them
+        made = sl.Objective(sl.LambdaMARTScorer(taste, **settings), curve=curve, **task.objective)
         return bound(made, self.train, {id(taste): taste})
 
 

@@ -149,20 +149,21 @@ class Task:
 
     data: Callable[[], sl.Dataset]
     cut: Callable[[sl.Dataset], Split]
-    stages: Callable[[], tuple[list[Any], Model]]
+    stages: Callable[[], tuple[list[Any], Model, Any]]
     terms: Mapping[str, Callable[[float], Any]]
 
 
-def film_stages() -> tuple[list[Any], Model]:
-    """Return the sources of the demo, and the model that items are compared and films are scored by."""
+def film_stages() -> tuple[list[Any], Model, Any]:
+    """Return the sources of the demo, the model that films are compared and scored by, and the learned scorer."""
     pipeline = default_pipeline()
-    return list(pipeline.sources), pipeline.sources[0].model
+    return list(pipeline.sources), pipeline.sources[0].model, pipeline.scorer
 
 
-def retail_stages() -> tuple[list[Any], Model]:
-    """Return sources of products that a customer has not bought, and their model."""
+def retail_stages() -> tuple[list[Any], Model, Any]:
+    """Return sources of products that a customer has not bought, their model, and the learned scorer."""
     taste = sl.WALS(128, unobserved_weight=0.8, reg=0.003, n_epochs=6)
-    return [sl.Nearest(taste), sl.BoughtTogether(), sl.Trending(), sl.Popular()], taste
+    sources = [sl.Nearest(taste), sl.BoughtTogether(), sl.Trending(), sl.Popular()]
+    return sources, taste, sl.LambdaMARTScorer(taste)
 
 
 def retail_by_price() -> sl.Dataset:
@@ -191,7 +192,7 @@ def grounds(task: Task, parts: Split, seeds: Sequence[int]) -> dict[str, list[Gr
     """Return what is re-ranked under each scorer: one for the model's scores, one a seed for those that are learned."""
     later = LaterChoices.of(parts, exclude_seen=True, only_known=True)
     request = later.request()
-    sources, taste = task.stages()
+    sources, _, learned = task.stages()
     proposed = sl.Pipeline(sources, Unscored()).fit(parts.train, rng=seeds[0])
     fitted = next(source.model for source in proposed.sources_ if isinstance(source, sl.Nearest))
     candidates = proposed.candidates(request)
@@ -203,7 +204,7 @@ def grounds(task: Task, parts: Split, seeds: Sequence[int]) -> dict[str, list[Gr
     }
     found[LEARNED] = []
     for seed in seeds:
-        pipeline = sl.Pipeline(sources, sl.LambdaMARTScorer(taste)).fit(parts.train, rng=seed)
+        pipeline = sl.Pipeline(sources, learned).fit(parts.train, rng=seed)
         found[LEARNED].append(Ground(later, request, pipeline.candidates(request), pipeline.scorer_.model))
         print("fitted", seed, f"{found[LEARNED][-1].ndcg.mean():.4f}", flush=True)
     return found

@@ -31,6 +31,7 @@ import shortlist as sl
 from shortlist.models.bound_stages import bound
 from shortlist.reranking.chain import best_of
 from shortlist.scorer_training import Unscored
+from shortlist.scoring.ranker_settings import n_teachers, settings_for
 from shortlist.stages import Lists
 
 if TYPE_CHECKING:
@@ -188,7 +189,8 @@ class Shown:
 
     def learned(self, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return NDCG@10 of all candidates in the order of a scorer that has learned, and of the chosen lists."""
-        scorer = sl.LambdaMARTScorer(self.models[self.task.taste])
+        settings = settings_for(n_teachers(self.later.train.memory))  # as `shortlist init` writes them
+        scorer = sl.LambdaMARTScorer(self.models[self.task.taste], **settings)
         pipeline = sl.Pipeline(self.task.sources(self.models), scorer, [self.task.select()])
         pipeline.fit(self.later.train, rng=seed)
         candidates = pipeline.candidates(self.request)
@@ -214,7 +216,7 @@ def measured(task: Task, seeds: Sequence[int]) -> dict[str, Any]:
     arms[LEARNED], arms[SELECTED] = (np.mean([run[which] for run in runs], axis=0) for which in (0, 1))
     chosen = best(tried)
     against = list(dict.fromkeys([chosen, best(single), MERGED, f"ModelScorer({model})"]))
-    pairs = [*((LEARNED, other) for other in against), (SELECTED, LEARNED)]
+    pairs = [*((LEARNED, other) for other in against), (SELECTED, chosen), (SELECTED, LEARNED)]
     return {
         "rows": [_row(shown, name, figures) for name, figures in arms.items()],
         "differences": [_difference(shown, arms, *pair) for pair in pairs],

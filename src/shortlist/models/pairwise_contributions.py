@@ -5,8 +5,10 @@ At the minimum of Σ_i Σ_j w_j (−ln σ(x_ij)) + n/2 reg |u|² (`pairwise_fold
     u = Σ_i g_i / (n reg),    g_i = Σ_j w_j σ(−x_ij) (v_i − v_j),
 
 a sum over the n liked items i. What is ranked above all else already pulls little. Where reg is next to 0 the sum still
-holds, but says less of what would change without a like, since the others would then be free to make up for it. Yeh, Kim, Yen and Ravikumar,
-Representer Point Selection for Explaining Deep Neural Networks, NeurIPS 2018, theorem 3.1, for this loss.
+holds, but says less of what would change without a like, since the others would then be free to make up for it.
+
+Yeh, Kim, Yen and Ravikumar, Representer Point Selection for Explaining Deep Neural Networks, NeurIPS 2018, theorem 3.1,
+for this loss.
 """
 
 from __future__ import annotations

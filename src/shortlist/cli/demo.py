@@ -37,12 +37,15 @@ def demo(
     lazy.artifacts.require_writable(out)
     with working("starting") as work:
         found = lazy.demo.run(user, k, out, work.step)
+        if found.problem is not None:
+            work.note(f"note: {found.problem}. The list is ordered by the model alone.")
         lists = ShownLists.of(found.shown, k, type(found.pipeline).__name__)
     if as_json:
         screen.write_json(_values(found, lists))
         return
     console = screen.results()
     _show_quality(found, console)
+    _show_order(found, console)
     _show_favourites(found, user, console)
     lists.show(console)
     console.print(f"\nSaved in {found.saved}, fitted on all ratings. Next:", soft_wrap=True)
@@ -72,6 +75,20 @@ def _show_quality(found: "Demo", console: "Screen") -> None:
         console.print(f"  {metric}: {meaning}")
 
 
+def _show_order(found: "Demo", console: "Screen") -> None:
+    """Say what orders the lists, in a line a step."""
+    pipeline = found.pipeline
+    n_sources = len(pipeline.sources)
+    steps = [("scorer", pipeline.scorer), *(("then", step) for step in pipeline.rerank)]
+    console.print("\nHow a list is made", style="bold")
+    console.print(
+        f"  {n_sources} sources propose films: {', '.join(source.name for source in pipeline.sources)}"
+    )
+    for what, step in steps:
+        parts = ", ".join(f"{part.name} {part.weight:g}" for part in step.parts)
+        console.print(f"  {what}: {step.name}{f' by {parts}' if parts else ''}", soft_wrap=True)
+
+
 def _show_favourites(found: "Demo", user: int, console: "Screen") -> None:
     console.print(f"\nWhat user {user} liked last", style="bold")
     rows = [[favourite.title, f"{favourite.value:g}", _day(favourite)] for favourite in found.favourites]
@@ -88,6 +105,7 @@ def _day(favourite: "Favourite") -> str:
 def _values(found: "Demo", lists: ShownLists) -> dict[str, Any]:
     return {
         "saved": str(found.saved),
+        "scorer": {"type": type(found.pipeline.scorer).__name__, "problem": found.problem},
         "split": found.split.description,
         "evaluation": found.evaluation.to_values(),
         "favourites": [

@@ -100,7 +100,13 @@ def _decisions(found: "Discovery") -> list[str]:
         lines.append(f"repeats: yes, {share:.0%} of the events repeat an earlier one; they are measured too")
     elif report.repeats:
         lines.append(f"repeats: no; {share:.0%} of the events repeat an earlier one")
-    return [*lines, f"split: {found.cut.kind}, since {found.cut.why}"]
+    scorer, why = _scorer(found)
+    return [*lines, f"split: {found.cut.kind}, since {found.cut.why}", f"scorer: {scorer}, since {why}"]
+
+
+def _scorer(found: "Discovery") -> tuple[str, str]:
+    chosen = lazy.template_order.scorer_for(found.data)
+    return chosen.scorer.__name__, chosen.why
 
 
 def _next(out: Path) -> list[str]:
@@ -115,5 +121,6 @@ def _values(found: "Discovery", out: Path) -> dict[str, Any]:
         "delimiter": found.given.get("delimiter"),
         "repeats": found.repeats,
         "split": {"kind": found.cut.kind, "why": found.cut.why},
+        "scorer": dict(zip(("type", "why"), _scorer(found), strict=True)),
         "report": found.report.to_values(max_rejects=10),
     }

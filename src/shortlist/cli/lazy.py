@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from shortlist import artifacts, config, output_file, pipeline, privacy, registry
     from shortlist.cli import batch, compilation
-    from shortlist.config import rewriting, template
+    from shortlist.config import rewriting, template, template_order
     from shortlist.data import discovery, import_report, labels, read, reject_file, sql
     from shortlist.experiments import baseline, charts, demo, evaluate
     from shortlist.experiments.comparing import agreement, compare
@@ -51,6 +51,7 @@ __all__ = [
     "sweep_outcome",
     "sweep_sizes",
     "template",
+    "template_order",
     "tune",
     "tuning",
 ]
@@ -84,6 +85,7 @@ _HOME = {
     "sweep_outcome": "shortlist.experiments.sweep.outcome",
     "sweep_sizes": "shortlist.experiments.sweep.sizes",
     "template": "shortlist.config.template",
+    "template_order": "shortlist.config.template_order",
     "tune": "shortlist.experiments.tuning.tune",
     "tuning": "shortlist.experiments.tuning.tuning",
 }

@@ -5,6 +5,8 @@ NAME_KEYS are the keys of a table in order; NAME_SHOWN are examples for those wh
 
 from __future__ import annotations
 
+from typing import Any
+
 from shortlist.config.arguments import SEED
 
 DATA_KEYS = {
@@ -199,6 +201,52 @@ DENY_LIST_KEYS = {
 }
 RULES_SHOWN = {"user_column": "avoids"}
 SCORER_KEYS = {"model": "whose scores order the candidates", "name": "in traces"}
+LAMBDA_MART_KEYS = {
+    "model": "whose score of a candidate is one of the features",
+    "n_trees": "the most trees",
+    "learning_rate": "of what a tree says, how much counts",
+    "n_leaves": "leaves of a tree: 2 see one feature alone",
+    "min_rows": "candidates in a leaf",
+    "patience": "stop after so many trees that help nobody of the people held back; 0: never",
+    "feature_share": "of the features, drawn for each tree",
+    "row_share": "of the candidates, drawn for each tree",
+    "loss": "lambdarank | xendcg (calmer with few people)",
+    "name": "in traces",
+}
+OBJECTIVE_KEYS = {
+    "kind": "probability | top_rating | purchase | revenue | profit | watch_time",
+    "window_days": "what comes within so many days counts",
+    "price": "revenue, profit: a numeric feature of the items",
+    "margin": "profit: likewise",
+    "duration": "watch_time: likewise",
+    "curve": "platt | isotonic (for some thousand people)",
+    "name": "in traces",
+}
+OBJECTIVE_SHOWN = {
+    "window_days": 30.0,
+    "price": "price",
+    "margin": "margin",
+    "duration": "minutes",
+    "name": "probability",
+}
+FRESHNESS_KEYS = {
+    "half_life_days": "after so many days an item gains half",
+    "weight": "what a new item gains, of the spread of a person's scores",
+    "column": "when an item appeared; the time of its first event if left out",
+    "name": "in traces",
+}
+BOOST_KEYS = {
+    "on": "a tags or categorical feature of the items",
+    "amounts": "label = what its items gain, of the spread of a person's scores",
+    "name": "what people are told of it, such as sponsored",
+}
+SELECT_KEYS = {
+    "caps": "feature = the most items of one label on a list",
+    "pins": "[item, place]: stands there wherever it may be shown",
+    "pool": "how many of the best candidates are looked at",
+    "name": "in traces",
+}
+RERANK_SHOWN: dict[str, Any] = {"column": "released"}
 EVALUATE_KEYS = {
     "k": "length of the lists",
     "exclude_seen": "false: lists and truth hold seen items too; both ways are measured where repeats = true",

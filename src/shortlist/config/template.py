@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shortlist.config import key_meanings as meanings
 from shortlist.config.arguments import SEED
 from shortlist.config.commented_table import CommentedTable, entry
+from shortlist.config.template_order import order_tables
 from shortlist.config.template_stages import rule_tables, source_tables
 from shortlist.config.toml_text import toml, toml_key
 from shortlist.data import split
@@ -25,7 +26,6 @@ from shortlist.models.buy_again import BuyAgain
 from shortlist.models.matrix_factorization import MatrixFactorization
 from shortlist.models.popularity import Popularity
 from shortlist.models.wals import WALS
-from shortlist.scoring.model_scorer import ModelScorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,14 +53,7 @@ def template(found: Discovery, folder: Path, evaluate: Callable[..., Any], tune:
         *_models(found),
         *source_tables(found),
         *rule_tables(found),
-        CommentedTable(
-            "[scorer]",
-            ModelScorer,
-            meanings.SCORER_KEYS,
-            {"model": "taste"},
-            {"name": "taste"},
-            {"type": ("ModelScorer", "one model puts all candidates on one scale")},
-        ),
+        *order_tables(found),
         CommentedTable(
             "[evaluate]",
             evaluate,
@@ -212,7 +205,7 @@ def _models(found: Discovery) -> list[CommentedTable]:
         )
     if found.data.feedback.kind == "ratings":
         about = (
-            "Or, to predict ratings (`rmse`, `mae`): this as the only model, without [[sources]] and [scorer].",
+            "Or, to predict ratings (`rmse`, `mae`): this as the only model, no [[sources]], [scorer] and [[rerank]].",
         )
         models.append(
             _model(

@@ -13,13 +13,18 @@ from shortlist.experiments.evaluate import evaluate
 from shortlist.experiments.popularity_search import best_popularity
 from shortlist.models.wals import WALS
 from shortlist.pipeline import Pipeline
+from shortlist.reranking.group_terms import Calibration
+from shortlist.reranking.select import Select
+from shortlist.reranking.similarity_terms import MMR
 from shortlist.retrieval.fresh import Fresh
 from shortlist.retrieval.nearest import Nearest
 from shortlist.retrieval.popular import Popular
 from shortlist.retrieval.related import RelatedToRecent
 from shortlist.retrieval.top_in_group import TopInGroup
 from shortlist.retrieval.trending import Trending
+from shortlist.scoring.lambda_mart import LambdaMARTScorer
 from shortlist.scoring.model_scorer import ModelScorer
+from shortlist.scoring.ranker_settings import ranker_problem, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
 SEED = 0
 TEST_SHARE = 0.2
 N_FAVOURITES = 8
+N_PEOPLE = 610  # in MovieLens small
 
 
 class Favourite(NamedTuple):
@@ -54,6 +60,7 @@ class Demo:
     - split: the parts that quality was measured on; evaluation: of the pipeline beside `baseline`
     - pipeline: fitted on all data, and saved at `saved`; shown: its list for the user
     - favourites: the user's last positive events, the newest first
+    - problem: why the pipeline has no learned scorer, None where it has
     """
 
     data: Dataset
@@ -64,10 +71,13 @@ class Demo:
     favourites: list[Favourite]
     shown: Recommendations
     saved: Path
+    problem: str | None
 
 
 def default_pipeline() -> Pipeline:
-    """Return the pipeline of the demo, unfitted: the sources that `shortlist init` writes for such data.
+    """Return the pipeline of the demo, unfitted: the sources, scorer and selection that `shortlist init` writes for it.
+
+    Where LightGBM is not there to train a ranker (`scoring.ranker_settings.ranker_problem`), the model scores alone.
 
     The parameters of WALS are those of the largest NDCG@10 but for dim 192 (.0007 more, at three times the cost) on two
     validation parts inside the training part: its last fifth of each user, and the last fifth before that. Tried were
@@ -75,7 +85,10 @@ def default_pipeline() -> Pipeline:
     """
     taste = WALS(dim=96, unobserved_weight=0.8, reg=0.005)
     related, group = RelatedToRecent(taste), TopInGroup("genres")
-    return Pipeline([Nearest(taste), related, group, Trending(), Fresh(), Popular()], ModelScorer(taste))
+    learned = LambdaMARTScorer(taste, **settings_for(N_PEOPLE))
+    scorer = ModelScorer(taste) if ranker_problem() else learned
+    select = Select(MMR(on="genres"), Calibration("genres"))
+    return Pipeline([Nearest(taste), related, group, Trending(), Fresh(), Popular()], scorer, [select])
 
 
 def run(user: Id, k: int, out: Path, begin: Callable[[str], object]) -> Demo:
@@ -99,7 +112,8 @@ def run(user: Id, k: int, out: Path, begin: Callable[[str], object]) -> Demo:
     pipeline = default_pipeline().fit(data, rng=SEED)
     shown = pipeline.recommend([user], k)
     saved = pipeline.save(out)
-    return Demo(data, split, evaluation, baseline, pipeline, favourites(data.memory, user), shown, saved)
+    liked = favourites(data.memory, user)
+    return Demo(data, split, evaluation, baseline, pipeline, liked, shown, saved, ranker_problem())
 
 
 def favourites(memory: Memory, user: Id, n: int = N_FAVOURITES) -> list[Favourite]:

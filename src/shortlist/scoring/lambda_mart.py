@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from shortlist.contributions import Contributions
 from shortlist.errors import DataError, MissingExtraError, NotFittedError
 from shortlist.models.scores_by_request import scores_by_request
 from shortlist.models.stage import Stage
-from shortlist.parameters import number, whole
+from shortlist.parameters import number, one_of, whole
 from shortlist.scoring.candidate_features import CandidateRows, candidate_features, names_differ
 from shortlist.scoring.grown_trees import GrownTrees
 from shortlist.scoring.item_facts import ItemFacts
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from shortlist.models.model import Model
     from shortlist.stages import CandidateExamples, Candidates, Request
 
+Loss = Literal["lambdarank", "xendcg"]
+
 # People whose candidates tell when to stop, out of all with examples; and how many of these it needs.
 _VALIDATION_SHARE = 0.2
 FEWEST_PEOPLE = 10
@@ -40,8 +42,12 @@ class LambdaMARTScorer(Stage):
     features are those of `candidate_features`. Its score orders the candidates of one person and is no probability.
 
     - model: its score of each candidate is one more feature, and may be left out
-    - n_trees: the most trees; after `patience` without a better NDCG@10 of people held back, no more are added
+    - n_trees: the most trees; after `patience` without a better NDCG@10 of people held back, no more are added. 0:
+      nobody is held back, which suits some hundred people, whose NDCG says little
     - learning_rate above 0; n_leaves: of a tree; min_rows: candidates in a leaf
+    - feature_share, row_share: of the features and of the candidates, drawn anew for each tree, above 0, at most 1
+    - loss: "lambdarank", or "xendcg", the cross-entropy of Bruch 2021, An alternative cross entropy loss for
+      learning-to-rank, which is calmer with few people
 
     To learn it needs LightGBM, the extra `ranker`; the trees are kept as arrays, so that a fitted pipeline is saved,
     loaded, asked and explained without it, bit for bit. Burges 2010, From RankNet to LambdaRank to LambdaMART, with
@@ -69,6 +75,9 @@ class LambdaMARTScorer(Stage):
         n_leaves: int = 15,
         min_rows: int = 50,
         patience: int = 30,
+        feature_share: float = 1.0,
+        row_share: float = 1.0,
+        loss: Loss = "lambdarank",
         name: str | None = None,
     ) -> None:
         self._set(model, name)
@@ -76,7 +85,10 @@ class LambdaMARTScorer(Stage):
         self.learning_rate = number("learning_rate", learning_rate, above_zero=True)
         self.n_leaves = whole("n_leaves", n_leaves, least=2)
         self.min_rows = whole("min_rows", min_rows, least=1)
-        self.patience = whole("patience", patience, least=1)
+        self.patience = whole("patience", patience, least=0)
+        self.feature_share = number("feature_share", feature_share, above_zero=True, most=1.0)
+        self.row_share = number("row_share", row_share, above_zero=True, most=1.0)
+        self.loss: Loss = one_of("loss", loss, Loss)
 
     def _prepare(self, dataset: Dataset) -> None:
         require_lightgbm(self.name)
@@ -164,32 +176,42 @@ class LambdaMARTScorer(Stage):
         self, rows: NDArray[np.float32], examples: CandidateExamples, rng: np.random.Generator
     ) -> GrownTrees:
         lightgbm = require_lightgbm(self.name)
-        n = len(examples.request)
-        held_back = np.zeros(n, bool)
-        held_back[rng.permutation(n)[: max(1, int(n * _VALIDATION_SHARE))]] = True
+        held_back = self._held_back(len(examples.request), rng)
         size = np.diff(examples.candidates.ptr)
         parts = []
         for people in (~held_back, held_back):
             mine = people[examples.candidates.row]
             label = examples.positive[mine].astype(np.float32)
             parts.append(lightgbm.Dataset(rows[mine], label, group=size[people], params={"verbosity": -1}))
+        stops = [lightgbm.early_stopping(self.patience, verbose=False)] if self.patience else []
         booster = lightgbm.train(
             self._settings(int(rng.integers(2**31))),
             parts[0],
             self.n_trees,
-            valid_sets=[parts[1]],
-            callbacks=[lightgbm.early_stopping(self.patience, verbose=False)],
+            valid_sets=parts[1:] if stops else None,
+            callbacks=stops,
         )
-        return GrownTrees.of_text(booster.model_to_string(num_iteration=booster.best_iteration))
+        best = booster.best_iteration if stops else self.n_trees
+        return GrownTrees.of_text(booster.model_to_string(num_iteration=best))
+
+    def _held_back(self, n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Return bool[n]: whose candidates tell when to stop."""
+        held_back = np.zeros(n, bool)
+        if self.patience:
+            held_back[rng.permutation(n)[: max(1, int(n * _VALIDATION_SHARE))]] = True
+        return held_back
 
     def _settings(self, seed: int) -> dict[str, Any]:
         return {
-            "objective": "lambdarank",
+            "objective": {"lambdarank": "lambdarank", "xendcg": "rank_xendcg"}[self.loss],
             "metric": "ndcg",
             "eval_at": [10],
             "learning_rate": self.learning_rate,
             "num_leaves": self.n_leaves,
             "min_data_in_leaf": self.min_rows,
+            "feature_fraction": self.feature_share,
+            "bagging_fraction": self.row_share,
+            "bagging_freq": int(self.row_share < 1),
             "seed": seed,
             "num_threads": num_threads(),
             "deterministic": True,
@@ -212,12 +234,3 @@ def require_lightgbm(who: str) -> Any:
             "apt install libgomp1"
         ) from error
     return lightgbm
-
-
-def ranker_problem() -> str | None:
-    """Return why no ranker can be trained here, with what to install; None where LightGBM is there."""
-    try:
-        require_lightgbm(LambdaMARTScorer.__name__)
-    except MissingExtraError as error:
-        return str(error)
-    return None

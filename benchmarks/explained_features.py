@@ -279,7 +279,8 @@ def by_vectors(
 ) -> NDArray[np.float64]:
     """Return the product of the person's vector and those that the model gives the rows of films.
 
-    Of two towers a prediction for somebody whom they never saw is what is left without the person as such.
+    Of two towers a prediction for somebody whom they never saw is what is left without the person as such, and one of a
+    film that they never saw what is left of a film without its only feature.
     """
     assert data.item_features is not None
     table = changed(rows_at(data.item_features, items), np.arange(items.size), lacking)
@@ -288,9 +289,12 @@ def by_vectors(
     placed = model.map_items(rows) if mapping else model.fold_in_items(features=rows)
     vectors, offsets = model.user_vectors(np.array([user], np.int32))
     scores = placed.vectors.astype(np.float64) @ vectors[0] + offsets[0]
+    order, films = rows.frame["id"].to_list(), data.items.ids_of(items).to_list()
     if mapping:
         scores += placed.offsets
-    order, films = rows.frame["id"].to_list(), data.items.ids_of(items).to_list()
+    else:
+        person = data.users.ids_of(np.array([user])).to_list()
+        scores[~placed.known] = model.predict(person, [NOBODY])[0]
     return np.array(
         [
             model.predict([NOBODY], [film])[0] if name == YOU else scores[order.index(film)]

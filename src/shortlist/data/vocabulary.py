@@ -133,6 +133,10 @@ class Vocabulary:
         return joined["position"].fill_null(-1).to_numpy()
 
     def _search(self, wanted: pl.Series) -> NDArray[np.int32]:
+        if self.kind == "integer":
+            known, values = self.ids.to_numpy(), wanted.to_numpy()
+            at = np.minimum(np.searchsorted(known, values), len(self) - 1)
+            return np.where(known[at] == values, at, -1).astype(np.int32)
         position = self.ids.search_sorted(wanted).to_numpy().astype(np.int64)
         position[position == len(self)] = 0
         found = (self.ids.gather(position) == wanted).to_numpy()

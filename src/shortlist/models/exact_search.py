@@ -44,6 +44,9 @@ PORTABLE = False
 # Sums of that many products of two bytes stay in int32.
 _MOST_DIMS = 1 << 16
 
+# Pairs that one thread scores at a time: the candidates of one person are not worth waking another for.
+_PAIRS = 4096
+
 
 def search(
     queries: NDArray[np.float32],
@@ -80,7 +83,7 @@ def pair_scores(
         item_idx.astype(np.int32),
         out,
     )
-    threads.run_blocks(lambda start, stop: score_pairs(*arguments, start, stop), row.size)
+    threads.run_blocks(lambda start, stop: score_pairs(*arguments, start, stop), row.size, _PAIRS)
     return out
 
 

@@ -27,7 +27,8 @@ def lead(report: Report) -> str:
         if report.compares
         else "as they are: nothing re-ranks here, so there is nothing to compare with"
     )
-    return f"Lists of {setting.k} for {setting.n_people:,} people, {way}."
+    ranked = "" if setting.objective is None else f", ranked for {setting.objective}"
+    return f"Lists of {setting.k} for {setting.n_people:,} people{ranked}, {way}."
 
 
 def body(report: Report) -> str:
@@ -65,7 +66,8 @@ def _figures(report: Report) -> Iterator[str]:
     yield figure_markup(
         drawing.figures(report),
         drawing.figures_alt(report),
-        "Each figure on a scale of its own, which need not begin at 0, with its interval",
+        "Each figure on a scale of its own, which need not begin at 0, with its interval. The intervals of two values "
+        "may overlap although that of their difference leaves out 0: each person is compared with themselves",
     )
 
 

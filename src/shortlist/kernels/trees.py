@@ -115,7 +115,7 @@ def _child(trees: Trees, node: int, row: NDArray[np.float32]) -> int:
     value = np.float64(row[trees.feature[node]])
     missing = trees.missing[node]
     if np.isnan(value) and missing != NAN:
-        value = 0.0
+        value = np.float64(0.0)
     if (missing == NAN and np.isnan(value)) or (missing == ZERO and abs(value) <= _AS_ZERO):
         goes_left = trees.missing_left[node]
     else:

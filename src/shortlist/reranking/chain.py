@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from shortlist.stages import Adjustment, Candidates, Request
 
-UNSCORED = "no score from"  # what removes a candidate that the scorer has nothing to say about, before its name
+# What removes a candidate that the scorer has nothing to say about, before the scorer's name.
+UNSCORED = "no score from"
 
 
 def adjustments(steps: Sequence[Any]) -> list[Adjustment]:

@@ -1,6 +1,6 @@
 """The whole pipeline at 100,000 items: one person's request by stage, and the lists of everybody.
 
-    python benchmarks/bench_pipeline.py [--items 100000] [--users 20000] [--requests 300] [--fitted DIRECTORY]
+    python benchmarks/bench_pipeline.py [--items 100000] [--users 10000] [--requests 300] [--fitted DIRECTORY]
 
 Data are drawn (movielens_like.py), with genres, makers, stock, an age limit and countries. Four sources propose, 500
 candidates go on to the scorer, four rules forbid, `Freshness` and a `Boost` change scores, and `Select` chooses 20
@@ -213,7 +213,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--items", type=int, default=100_000)
-    parser.add_argument("--users", type=int, default=20_000)
+    parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--fitted", type=Path, help="keep the fitted pipelines here, and take them from here")

@@ -137,3 +137,23 @@ def test_duplicates_do_not_break_the_determinant():
     chosen, parts = chosen_by_kernel(5, vectors, made)
     assert sorted(chosen) == [0, 1, 2, 3, 4]
     assert np.isfinite(parts).all()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_labels_are_compared_as_their_unit_vectors_are(seed):
+    rng = np.random.default_rng(seed)
+    labels = [rng.choice(5, rng.integers(0, 4), replace=False) for _ in range(9)]
+    hot = np.array([np.isin(np.arange(5), own) for own in labels], np.float32)
+    unit = hot / np.maximum(np.linalg.norm(hot, axis=1, keepdims=True), 1).astype(np.float32)
+    ptr, label = ragged(labels)
+    found = []
+    for similar in (Similar(unit, 0.05), Similar(np.zeros((0, 1), np.float32), 0.05, ptr, label)):
+        nothing = Mix(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0))
+        caps = Caps(np.zeros(10, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int64))
+        picks, parts = np.full(6, -1), np.zeros((6, 5))
+        weight, relevance = np.array([0.4, 0.3, 0.3, 0, 0]), np.random.default_rng(seed).random(9)
+        rest = nothing, 0.0, nothing, np.ones(6), caps, np.full(6, -1), picks, parts
+        assert greedy_selection(relevance, weight, similar, similar, *rest) == 6
+        found.append((picks, parts))
+    assert found[0][0].tolist() == found[1][0].tolist()
+    np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-5)

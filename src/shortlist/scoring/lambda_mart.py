@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -156,6 +157,12 @@ class LambdaMARTScorer(Stage):
     def _require_trees(self) -> None:
         if not len(self.trees_):
             raise NotFittedError(f"{self.name} has not learned from candidates yet: fit the pipeline")
+
+    def with_as_many_trees(self, learned: Self) -> Self:
+        """Return this scorer, set to grow the number of trees that `learned` has, and to hold nobody back."""
+        same = copy.copy(self)
+        same.n_trees, same.patience = len(learned.trees_), 0
+        return same
 
     def learned_from(self, examples: CandidateExamples, before: Self, rng: np.random.Generator) -> Self:
         """Return this scorer with trees grown on `examples`; `before` is it, bound to what was before the cut."""

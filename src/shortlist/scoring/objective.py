@@ -12,6 +12,7 @@ from shortlist.data.feature_arrays import numbers
 from shortlist.errors import DataError, NotFittedError, ParameterError
 from shortlist.models.stage import Stage
 from shortlist.parameters import number, one_of
+from shortlist.scoring.lambda_mart import LambdaMARTScorer
 from shortlist.scoring.probability_curve import Method, ProbabilityCurve
 from shortlist.stages import LearnsFromCandidates
 
@@ -181,12 +182,17 @@ class Objective(Stage):
         """Return this objective with a scorer that has learned, and the curve of its scores."""
         scorer, scores = self.scorer, np.zeros(examples.positive.size)
         if isinstance(scorer, LearnsFromCandidates):
+            scorer = scorer.learned_from(examples, before.scorer, rng)
+            alike = before.scorer
+            if isinstance(
+                scorer, LambdaMARTScorer
+            ):  # scores grow with the number of trees: the curve is of as many
+                alike = before.scorer.with_as_many_trees(scorer)
             half = rng.permutation(len(examples.request)) % 2
             for fold in (0, 1):
-                learned = before.scorer.learned_from(examples.of(half != fold), before.scorer, rng)
+                learned = alike.learned_from(examples.of(half != fold), before.scorer, rng)
                 mine = half[examples.candidates.row] == fold
                 scores[mine] = learned.score(examples.request, examples.candidates)[mine]
-            scorer = scorer.learned_from(examples, before.scorer, rng)
         else:
             scores = before.scorer.score(examples.request, examples.candidates)
         taught = self._made(self.params(), None, (scorer,))

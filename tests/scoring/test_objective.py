@@ -40,6 +40,37 @@ def test_probabilities_come_true():
     assert np.std(probability) > 0.03
 
 
+def half_come_back(seed):
+    """A world of whom every other person has no event in the last 20 days."""
+    data = events(seed)
+    log = data.interactions
+    return data.with_interactions(log.where((log.user_idx % 2 == 0) | (log.timestamp < 8 * 10**12)))
+
+
+@pytest.mark.parametrize("curve", ["platt", "isotonic"])
+def test_probabilities_count_those_who_take_nothing(curve):
+    objective = Objective(LambdaMARTScorer(**SMALL), "purchase", window_days=20, curve=curve)
+    fitted = proposing(objective).fit(half_come_back(0), rng=0)
+    parts = scorer_training.cut(half_come_back(5), 20)
+    other = proposing(scorer_training.Unscored()).fit(parts.train, rng=0)
+    rng = np.random.default_rng(0)
+    found = scorer_training.examples(other, parts, rng, absent_too=True)
+    assert found.took.mean() == 0.5
+    scorer = bound(fitted.scorer, parts.train, {})
+    scorer.curves_ = fitted.scorer_.curves_
+    scorer.scorer.trees_, scorer.scorer.names_ = fitted.scorer_.scorer.trees_, fitted.scorer_.scorer.names_
+    probability = scorer.probability(found.request, found.candidates)
+    assert probability.mean() == pytest.approx(found.positive.mean(), rel=0.2)
+    assert expected_calibration_error(found.positive, probability, 5) < 0.05
+    # Of those who came back alone, twice as much would be true.
+    came = found.of(found.took)
+    assert came.positive.mean() == pytest.approx(2 * found.positive.mean(), rel=0.05)
+    # Few are drawn, and stand for the others.
+    drawn = scorer_training.examples(other, parts, rng, absent_too=True, most_users=20)
+    assert drawn.weight.tolist() == [1.5] * 40
+    assert drawn.took.sum() == 20
+
+
 def test_worth_multiplies_the_probability():
     data = events()
     likely = scored(proposing(Objective(LambdaMARTScorer(**SMALL), "purchase")).fit(data, rng=0))

@@ -363,7 +363,8 @@ class KMeansSegments(DotProduct, Model):
     def _nearest(self, vectors: Vectors, placed: NDArray[np.bool_]) -> NDArray[np.float32]:
         segments = nearest_centroids(vectors, self.centroids_)
         # A segment may be without popularity: that of few people is not saved without histories.
-        told = placed & self.item_factors_.any(axis=0)[segments]
+        popular: NDArray[np.bool_] = np.count_nonzero(self.item_factors_, axis=0) > 0
+        told = placed & popular[segments]
         return self._one_hot(np.where(told, segments, NOWHERE).astype(np.int32))
 
     def _reason(self) -> str:

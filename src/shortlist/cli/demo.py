@@ -79,7 +79,8 @@ def _show_order(found: "Demo", console: "Screen") -> None:
     """Say what orders the lists, in a line a step."""
     pipeline = found.pipeline
     n_sources = len(pipeline.sources)
-    steps = [("scorer", pipeline.scorer), *(("then", step) for step in pipeline.rerank)]
+    steps: list[tuple[str, Any]] = [("scorer", pipeline.scorer)]
+    steps += [("then", step) for step in pipeline.rerank]
     console.print("\nHow a list is made", style="bold")
     console.print(
         f"  {n_sources} sources propose films: {', '.join(source.name for source in pipeline.sources)}"

@@ -61,10 +61,11 @@ def order_tables(found: Discovery) -> list[CommentedTable]:
 def _scorer(found: Discovery, cls: type, why: str | None) -> CommentedTable:
     learned = cls is LambdaMARTScorer
     values = {"model": "taste"} | (settings_for(n_teachers(found.data.memory)) if learned else {})
-    keys, meaning = {
-        LambdaMARTScorer: (meanings.LAMBDA_MART_KEYS, "trees that learn from what people took of candidates"),
-        ModelScorer: (meanings.SCORER_KEYS, "one model puts all candidates on one scale"),
-    }[cls]
+    keys, meaning = (
+        (meanings.LAMBDA_MART_KEYS, "trees that learn from what people took of candidates")
+        if learned
+        else (meanings.SCORER_KEYS, "one model puts all candidates on one scale")
+    )
     about = ("Or instead:",) if why is None else (f"What orders the candidates. Chosen since {why}.",)
     return CommentedTable(
         "[scorer]",
@@ -127,7 +128,7 @@ def _select(found: Discovery, groups: str | None) -> CommentedTable:
     keys = meanings.SELECT_KEYS
     if groups is None:
         keys = {key: meaning for key, meaning in keys.items() if key != "caps"}
-    named = {
+    named: dict[str, tuple[Any, str]] = {
         "type": (Select.__name__, "chooses the list as a list; the last step"),
         "terms": (terms, "MMR | DPP | Calibration | Exposure, and the share of each in the choice"),
     }

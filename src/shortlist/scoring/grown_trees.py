@@ -172,7 +172,8 @@ def _leaf_rows(grown: list[dict[str, str]], n: int) -> Floats:
     parts = [part if part.size else np.ones(1) for part in parts]
     rows = np.concatenate([np.zeros(0), *parts])
     assert rows.size == n
-    return np.maximum(rows, 1)
+    at_least_one: Floats = np.maximum(rows, 1)
+    return at_least_one
 
 
 def _blocks(rows: NDArray[np.float32]) -> tuple[int, int]:

@@ -157,9 +157,8 @@ class Objective(Stage):
         Of what the scorer goes by: when its score is less by that contribution. Of the worth: when it is the mean of
         all items. None where the scorer cannot say what its scores are made of.
         """
-        if not isinstance(self.scorer, ExplainsScores):
-            return None
-        found = self.scorer.contributions(request, candidates, at)
+        scorer: Any = self.scorer
+        found = scorer.contributions(request, candidates, at) if isinstance(scorer, ExplainsScores) else None
         if found is None:
             return None
         score = self.scorer.score(request, candidates)[at].astype(np.float64)

@@ -29,6 +29,7 @@ PARTS = {
     "related_items": ("update", "million", "index"),
     "index": ("glove", "wals", "crossing"),
     "ten_million": ("build", "search", "exact"),
+    "explanations": ("history", "features"),
 }
 DONE = results.DATA / "full.json"
 

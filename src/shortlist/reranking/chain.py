@@ -25,14 +25,16 @@ if TYPE_CHECKING:
 UNSCORED = "no score from"
 
 
-def adjustments(steps: Sequence[Any]) -> list[Adjustment]:
-    """Return the steps that change scores."""
-    return [step for step in steps if not isinstance(step, ChoosesLists)]
+def adjustments(steps: Sequence[Any]) -> Sequence[Adjustment]:
+    """Return the steps that change scores: all but the last where that chooses lists."""
+    return steps if chooser(steps) is None else steps[:-1]
 
 
 def chooser(steps: Sequence[Any]) -> ChoosesLists | None:
-    """Return the step that chooses lists, None where they are ordered by score."""
-    return next((step for step in steps if isinstance(step, ChoosesLists)), None)
+    """Return the last step where it chooses lists, None where they are ordered by score."""
+    last: Any = steps[-1] if steps else None
+    # Whether a class has what a Protocol asks for takes Python longer to find than the kernel takes to choose.
+    return last if isinstance(last, (Select, ChoosesLists)) else None
 
 
 def adjusted(steps: Sequence[Any], request: Request, scored: Candidates, scorer: str) -> Candidates:

@@ -169,8 +169,8 @@ def test_a_scorer_that_learns_from_candidates_gets_those_of_the_size_from_before
     found = sweep(pipeline, data, test, (1, 3), 1, training_split=sl.split.leave_last_out, **FAST)
     assert [examples.candidates.item_idx.size for examples, _ in Learner.seen] == [5, 13]
     for (examples, _), size in zip(Learner.seen, (1, 3), strict=True):
-        # User 4 took nothing of what they were proposed, 5 was proposed nothing; the last event of the others is the first
-        # on the list.
+        # User 4 took nothing of what they were proposed, 5 was proposed nothing; the last event of the others is
+        # the first on the list.
         assert examples.request.user_idx.tolist() == [0, 1, 2, 3, 4]
         assert examples.took.tolist() == [True] * 4 + [False]
         assert np.diff(examples.candidates.ptr).tolist() == [size] * 4 + [1]

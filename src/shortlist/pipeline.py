@@ -322,7 +322,9 @@ class Pipeline:
         """Return the lists; those of unknown people are, `in_turn`, what the sources propose in the order of turns."""
         parts, kept = [], np.zeros(len(request), np.int64)
         for rows, part in self._alike(request):
-            ids, listed_here = user_ids.gather(rows), known[rows]
+            # A frame library takes longer to gather one id than a kernel to choose a list.
+            ids = user_ids if rows.size == len(request) else user_ids.gather(rows)
+            listed_here = known[rows]
             candidates = self._candidates(part, listed_here, in_turn=in_turn)
             if in_turn:
                 proposed = candidates.kept & (candidates.source_rank > 0).any(axis=1)
@@ -330,7 +332,8 @@ class Pipeline:
             best, candidates = listed(self.rerank_, part, candidates)
             kept[rows] = np.bincount(candidates.row[candidates.kept], minlength=len(part))
             shown = answer(self.memory_, ids, part, best, listed_here, on_unknown, popular=self._popular())
-            unscored = frozenset(ids.gather(np.flatnonzero(listed_here & ~known[rows])).to_list())
+            turned = np.flatnonzero(listed_here & ~known[rows])
+            unscored = frozenset(ids.gather(turned).to_list() if turned.size else ())
             parts.append((rows, replace(shown, candidates=candidates, in_turn=unscored)))
         shown = parts[0][1] if len(parts) == 1 else Recommendations.joined(user_ids, parts)
         return replace(

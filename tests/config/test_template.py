@@ -53,6 +53,7 @@ def log(n_users=30, n_items=20, size=600, **columns):
         (split.random, meanings.SPLIT_KEYS["random"], ("dataset",)),
         (sl.WALS, meanings.WALS_KEYS, ()),
         (sl.Popularity, meanings.POPULARITY_KEYS, ()),
+        (sl.ItemNeighbors, meanings.NEIGHBORS_KEYS, ()),
         (sl.BuyAgain, meanings.BUY_AGAIN_KEYS, ()),
         (sl.MatrixFactorization, meanings.FACTORIZATION_KEYS, ()),
         (sl.Nearest, meanings.NEAREST_KEYS, ()),
@@ -63,6 +64,7 @@ def log(n_users=30, n_items=20, size=600, **columns):
         (sl.Trending, meanings.TRENDING_KEYS, ()),
         (sl.Fresh, meanings.FRESH_KEYS, ()),
         (sl.BoughtTogether, meanings.BOUGHT_TOGETHER_KEYS, ()),
+        (sl.NextItem, meanings.NEXT_ITEM_KEYS, ()),
         (sl.Again, meanings.AGAIN_KEYS, ()),
         (sl.Merge, meanings.MERGE_KEYS, ()),
         (Disliked, meanings.DISLIKED_KEYS, ()),
@@ -159,7 +161,8 @@ def test_repeats_get_their_model_and_source(tmp_path):
     log(500, 20, 4000).write_csv(tmp_path / "log.csv")
     text, found = written(tmp_path, tmp_path / "log.csv")
     assert found.dataset().repeats
-    assert [type(model).__name__ for model in found.models.values()] == ["WALS", "Popularity", "BuyAgain"]
+    models = [type(model).__name__ for model in found.models.values()]
+    assert models == ["WALS", "Popularity", "ItemNeighbors", "BuyAgain"]
     assert "chosen before" in text
     assert "Again" in sources_of(found)
     once = log(500, 20, 4000).unique(maintain_order=True)
@@ -170,7 +173,7 @@ def test_repeats_get_their_model_and_source(tmp_path):
 
 
 def sources_of(found):
-    return [type(source).__name__ for source in found.recommender.sources]
+    return [source.name for source in found.recommender.sources]
 
 
 def of_shoppers(folder, **columns):
@@ -190,14 +193,14 @@ def of_shoppers(folder, **columns):
 def test_sources_are_those_that_the_data_supports(tmp_path):
     log(rating=np.arange(600) % 5 + 1).write_csv(tmp_path / "log.csv")
     _, found = written(tmp_path, tmp_path / "log.csv")
-    assert sources_of(found) == ["Nearest", "RelatedToRecent", "Popular"]
+    assert sources_of(found) == ["Nearest", "RelatedToRecent", "Neighbours", "Popular"]
     files = of_shoppers(tmp_path, timestamp=np.arange(600) * 50_000 + 1_600_000_000)
     _, found = written(tmp_path, *files)
     assert sources_of(found) == [
-        "Nearest", "RelatedToRecent", "TopInGroup", "TopInUserGroup", "Trending", "Fresh", "BoughtTogether",
-        "Again", "Popular",
+        "Nearest", "RelatedToRecent", "Neighbours", "TopInGroup", "TopInUserGroup", "Trending", "Fresh",
+        "BoughtTogether", "NextItem", "Again", "Popular",
     ]  # fmt: skip
-    group, user_group, _, fresh = found.recommender.sources[2:6]
+    group, user_group, _, fresh = found.recommender.sources[3:7]
     assert (group.column, user_group.column, fresh.column) == ("tags", "country", "since")
     fitted = found.recommender.fit(found.dataset(), rng=0)
     assert set(fitted.recommend([1], 5, exclude_seen=False).candidates.sources) == set(sources_of(found))

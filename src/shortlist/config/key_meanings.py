@@ -93,6 +93,20 @@ BUY_AGAIN_KEYS = {
     "repeat_rates": "weigh by how willingly people come back to an item",
     "shrinkage": "of that rate towards the rate of all items, in people",
 }
+NEIGHBORS_KEYS = {
+    "n_neighbors": "how many are kept of each item",
+    "similarity": "cosine | dot | jaccard | adjusted_cosine | pearson",
+    "feedback": "implicit (what was liked) | explicit (ratings to predict)",
+    "neighbors_of": "scored (the item to score) | past (the items of the user)",
+    "weighting": "binary | tfidf | bm25 | unit",
+    "shrinkage": "few people in common prove little: n of them count n / (n + this)",
+    "bm25_k1": "bm25: how soon more events say no more",
+    "bm25_b": "bm25: how much active users count less",
+    "baseline": "explicit: what is taken off the ratings; biases | mean (of the item)",
+    "item_reg": "explicit: penalty on the biases of items",
+    "user_reg": "explicit: penalty on the biases of users",
+    "min_neighbors": "explicit: with fewer, the baseline is predicted",
+}
 FACTORIZATION_KEYS = {
     "dim": "length of the vectors",
     "objective": "squared (ratings) | binary (labels 0 and 1)",
@@ -165,6 +179,15 @@ BOUGHT_TOGETHER_KEYS = {
     "per_item": "how many items of the same baskets for each",
     "measure": "cosine | conditional | lift",
     "shrinkage": "few baskets prove little: n of them count n / (n + this)",
+    "n_neighbors": "how many are kept of each item, to choose permitted ones from",
+    "name": "in traces",
+}
+NEXT_ITEM_KEYS = {
+    "window": "how many items later still follow",
+    "recent": "from how many of the user's last liked items",
+    "per_item": "how many that followed each",
+    "measure": "cosine | conditional | lift",
+    "shrinkage": "few times prove little: n of them count n / (n + this)",
     "n_neighbors": "how many are kept of each item, to choose permitted ones from",
     "name": "in traces",
 }

@@ -15,7 +15,7 @@ from shortlist.config import key_meanings as meanings
 from shortlist.config.arguments import SEED
 from shortlist.config.commented_table import CommentedTable, entry
 from shortlist.config.template_order import order_tables
-from shortlist.config.template_stages import rule_tables, source_tables
+from shortlist.config.template_stages import can_relate, rule_tables, source_tables
 from shortlist.config.toml_text import toml, toml_key
 from shortlist.data import split
 from shortlist.data.import_report import describe, iso_time
@@ -23,6 +23,7 @@ from shortlist.data.read import read
 from shortlist.data.sql import Query
 from shortlist.errors import ParameterError
 from shortlist.models.buy_again import BuyAgain
+from shortlist.models.item_neighbors import ItemNeighbors
 from shortlist.models.matrix_factorization import MatrixFactorization
 from shortlist.models.popularity import Popularity
 from shortlist.models.wals import WALS
@@ -198,6 +199,17 @@ def _models(found: Discovery) -> list[CommentedTable]:
             "what most people chose",
         ),
     ]
+    near = {"n_neighbors": _default(ItemNeighbors, "n_neighbors")}
+    models.append(
+        _model(
+            "neighbours",
+            ItemNeighbors,
+            meanings.NEIGHBORS_KEYS,
+            near,
+            "what the same people chose",
+            is_active=can_relate(found.data),
+        )
+    )
     if found.repeats:
         half_life = {"half_life_days": _default(BuyAgain, "half_life_days")}
         models.append(

@@ -16,6 +16,7 @@ from shortlist.retrieval.bought_together import BoughtTogether
 from shortlist.retrieval.fresh import Fresh
 from shortlist.retrieval.merge import Merge
 from shortlist.retrieval.nearest import Nearest
+from shortlist.retrieval.next_item import NextItem
 from shortlist.retrieval.popular import Popular
 from shortlist.retrieval.related import RelatedToRecent
 from shortlist.retrieval.top_in_group import TopInGroup
@@ -25,6 +26,7 @@ from shortlist.retrieval.trending import Trending
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shortlist.data.dataset import Dataset
     from shortlist.data.discovery import Discovery
     from shortlist.data.features import FeatureKind, FeatureTable
 
@@ -44,7 +46,7 @@ def source_tables(found: Discovery) -> list[CommentedTable]:
             {"model": "taste", "k": _default(Nearest, "k")},
             "close to the user's taste",
         ),
-        _related(len(data.items)),
+        *_related(data),
     ]
     if (column := column_of(data.item_features, ("tags", "categorical"))) is not None:
         given = {"column": column, "groups": _default(TopInGroup, "groups"), "k": _default(TopInGroup, "k")}
@@ -97,17 +99,33 @@ def column_of(table: FeatureTable | None, kinds: Sequence[FeatureKind]) -> str |
     return next((name for kind in kinds for name, own in columns.items() if own == kind), None)
 
 
-def _related(n_items: int) -> CommentedTable:
-    few = n_items <= MOST_ITEMS_TO_RELATE
+def can_relate(data: Dataset) -> bool:
+    """Return whether all pairs of items can be compared in a fit that people wait for."""
+    return len(data.items) <= MOST_ITEMS_TO_RELATE
+
+
+def _related(data: Dataset) -> list[CommentedTable]:
+    few = can_relate(data)
     slow = () if few else ("Takes long to fit with so many items:",)
-    return _source(
-        RelatedToRecent,
-        meanings.RELATED_KEYS,
-        {"model": "taste"},
-        "similar to what was liked last",
-        about=slow,
-        is_active=few,
-    )
+    near = {"model": "neighbours", "k": _default(Nearest, "k"), "name": "Neighbours"}
+    return [
+        _source(
+            RelatedToRecent,
+            meanings.RELATED_KEYS,
+            {"model": "taste"},
+            "similar to what was liked last",
+            about=slow,
+            is_active=few,
+        ),
+        _source(
+            Nearest,
+            meanings.NEAREST_KEYS,
+            near,
+            "chosen by the people who chose what the user did",
+            about=slow,
+            is_active=few,
+        ),
+    ]
 
 
 def _by_time(found: Discovery) -> list[CommentedTable]:
@@ -119,15 +137,19 @@ def _by_time(found: Discovery) -> list[CommentedTable]:
         _source(Trending, meanings.TRENDING_KEYS, half_life, "liked by many lately"),
         _source(Fresh, meanings.FRESH_KEYS, newest, "the newest items"),
     ]
-    if found.data.feedback.kind == "events":
-        given = {"gap_minutes": _default(BoughtTogether, "gap_minutes")}
-        meaning = "in one basket with what was chosen last"
-        tables.append(
-            _source(
-                BoughtTogether, meanings.BOUGHT_TOGETHER_KEYS, given, meaning, shown=meanings.BASKETS_SHOWN
-            )
-        )
-    return tables
+    baskets = {"gap_minutes": _default(BoughtTogether, "gap_minutes")}
+    after = {"window": _default(NextItem, "window")}
+    return [
+        *tables,
+        _source(
+            BoughtTogether,
+            meanings.BOUGHT_TOGETHER_KEYS,
+            baskets,
+            "in one basket, or one session, with what was chosen last",
+            shown=meanings.BASKETS_SHOWN,
+        ),
+        _source(NextItem, meanings.NEXT_ITEM_KEYS, after, "what people chose after it"),
+    ]
 
 
 def _source(

@@ -11,13 +11,16 @@ from shortlist.data import datasets
 from shortlist.data.split import leave_last_out
 from shortlist.experiments.evaluate import evaluate
 from shortlist.experiments.popularity_search import best_popularity
+from shortlist.models.item_neighbors import ItemNeighbors
 from shortlist.models.wals import WALS
 from shortlist.pipeline import Pipeline
 from shortlist.reranking.group_terms import Calibration
 from shortlist.reranking.select import Select
 from shortlist.reranking.similarity_terms import MMR
+from shortlist.retrieval.bought_together import BoughtTogether
 from shortlist.retrieval.fresh import Fresh
 from shortlist.retrieval.nearest import Nearest
+from shortlist.retrieval.next_item import NextItem
 from shortlist.retrieval.popular import Popular
 from shortlist.retrieval.related import RelatedToRecent
 from shortlist.retrieval.top_in_group import TopInGroup
@@ -84,11 +87,13 @@ def default_pipeline() -> Pipeline:
     393 settings of dim 16 to 192, unobserved_weight .02 to 1.2, reg .003 to .1, reg_exponent .5 and 1, alpha 0 to 1.
     """
     taste = WALS(dim=96, unobserved_weight=0.8, reg=0.005)
-    related, group = RelatedToRecent(taste), TopInGroup("genres")
+    near = Nearest(ItemNeighbors(), name="Neighbours")
+    by_items = [RelatedToRecent(taste), near, BoughtTogether(), NextItem()]
+    others = [TopInGroup("genres"), Trending(), Fresh(), Popular()]
     learned = LambdaMARTScorer(taste, **settings_for(N_PEOPLE))
     scorer = ModelScorer(taste) if ranker_problem() else learned
     select = Select(MMR(on="genres"), Calibration("genres"))
-    return Pipeline([Nearest(taste), related, group, Trending(), Fresh(), Popular()], scorer, [select])
+    return Pipeline([Nearest(taste), *by_items, *others], scorer, [select])
 
 
 def run(user: Id, k: int, out: Path, begin: Callable[[str], object]) -> Demo:

@@ -106,9 +106,10 @@ class UserFacts:
         place, label = mine.row, mine.code + first
         item = candidates.item_idx[place].astype(np.int64)
         wanted = label * max(self.share.size, 1) + item
-        at = np.searchsorted(self.pair, wanted)
-        there = np.append(self.pair, -1)[at] == wanted
-        count = np.where(there, np.append(self.of_pair, 0.0)[at], 0.0)
+        count = np.zeros(wanted.size)
+        if self.pair.size:
+            at = np.minimum(np.searchsorted(self.pair, wanted), self.pair.size - 1)
+            count = np.where(self.pair[at] == wanted, self.of_pair[at], 0.0)
         share = self.share[item]
         with np.errstate(divide="ignore", invalid="ignore"):
             lift = (count / share + _SHRINKAGE) / (self.people[label] + _SHRINKAGE)

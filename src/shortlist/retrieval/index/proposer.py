@@ -104,17 +104,17 @@ class Proposer:
         if self.limit is not None:
             one, zero = np.ones(len(asked), np.float32), np.zeros(len(asked), np.float32)
             asked = np.column_stack([asked, one, zero])
-        keys = np.full((len(asked), n), -1, np.int64)
         how = self._search_with(effort)
+        if len(asked) == 1:  # faiss takes one thread for one query, and its pool need not be told
+            one_row: NDArray[np.int64] = self._index.search(asked, n, params=how)[1]
+            return one_row
+        keys = np.full((len(asked), n), -1, np.int64)
 
         def block(start: int, stop: int) -> None:
             with _omp_threads(1):
                 keys[start:stop] = self._index.search(asked[start:stop], n, params=how)[1]
 
-        if len(asked) == 1:  # faiss takes one thread for one query, and its pool need not be told
-            keys = self._index.search(asked, n, params=how)[1]
-        else:
-            threads.run_blocks(block, len(asked))
+        threads.run_blocks(block, len(asked))
         return keys
 
     def _search_with(self, effort: int) -> Any:

@@ -159,6 +159,8 @@ def as_matrix(vectors: NDArray[Any], what: str) -> NDArray[np.float32]:
         raise DataError(
             f"{what} must be numbers of shape [n, dim], got {array.dtype} of shape {list(array.shape)}"
         )
+    if array.dtype == np.float32 and array.flags.c_contiguous:
+        return array
     with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such
         return np.ascontiguousarray(array, np.float32)
 

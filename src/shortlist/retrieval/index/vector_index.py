@@ -202,23 +202,31 @@ class VectorIndex(ABC):
         whole("k", k, least=0)
         if isinstance(queries, UserVectors):
             self.require_space(queries.space)
-            vectors, user_offsets, known = queries.vectors, queries.offsets, np.flatnonzero(queries.known)
-        else:
-            vectors = np.atleast_2d(queries)
-            user_offsets, known = np.zeros(len(vectors), np.float32), np.arange(len(vectors))
+            return self._search_for(queries, k, allowed, forbidden)
+        vectors = np.atleast_2d(queries)
         with self._at_rest() as items:
             eligible = eligible_of(items.ids, len(vectors), allowed, forbidden)
-            asked = checked_queries(vectors[known], items.vectors.dim, self.measure)
-            if known.size == len(vectors):
-                lists = self._ranked(items, asked, k, eligible, user_offsets)
-            else:
-                found = self._ranked(items, asked, k, eligible.rows(known), user_offsets[known])
-                lists = found.scatter(known, len(vectors))
+            asked = checked_queries(vectors, items.vectors.dim, self.measure)
+            lists = self._ranked(items, asked, k, eligible, np.zeros(len(asked), np.float32))
+        return Found(items.ids.ids, lists, shortfalls(lists, k, eligible))
+
+    def _search_for(
+        self,
+        people: UserVectors,
+        k: int,
+        allowed: NDArray[np.bool_] | None,
+        forbidden: Sequence[Iterable[Id]] | None,
+    ) -> Found:
+        """Return the lists of people folded in; those of whom nothing is known have empty ones, which say so."""
+        known, unknown = np.flatnonzero(people.known), np.flatnonzero(~people.known)
+        with self._at_rest() as items:
+            eligible = eligible_of(items.ids, len(people.vectors), allowed, forbidden)
+            asked = checked_queries(people.vectors[known], items.vectors.dim, self.measure)
+            found = self._ranked(items, asked, k, eligible.rows(known), people.offsets[known])
+        lists = found.scatter(known, len(people.vectors))
         why = shortfalls(lists, k, eligible)
-        unknown = np.setdiff1d(np.arange(len(vectors)), known) if known.size < len(vectors) else ()
-        return Found(
-            items.ids.ids, lists, why | dict.fromkeys(map(int, unknown), "nothing is known of this user")
-        )
+        nothing = dict.fromkeys(unknown.tolist(), "nothing is known of this user")
+        return Found(items.ids.ids, lists, why | nothing)
 
     @final
     def rank(

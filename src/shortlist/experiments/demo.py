@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from shortlist.experiments.evaluation import Evaluation
     from shortlist.experiments.popularity_search import PopularitySearch
     from shortlist.experiments.recommender import Recommender
+    from shortlist.stages import CandidateSource
 
 SEED = 0
 TEST_SHARE = 0.2
@@ -88,8 +89,8 @@ def default_pipeline() -> Pipeline:
     """
     taste = WALS(dim=96, unobserved_weight=0.8, reg=0.005)
     near = Nearest(ItemNeighbors(), name="Neighbours")
-    by_items = [RelatedToRecent(taste), near, BoughtTogether(), NextItem()]
-    others = [TopInGroup("genres"), Trending(), Fresh(), Popular()]
+    by_items: list[CandidateSource] = [RelatedToRecent(taste), near, BoughtTogether(), NextItem()]
+    others: list[CandidateSource] = [TopInGroup("genres"), Trending(), Fresh(), Popular()]
     learned = LambdaMARTScorer(taste, **settings_for(N_PEOPLE))
     scorer = ModelScorer(taste) if ranker_problem() else learned
     select = Select(MMR(on="genres"), Calibration("genres"))

@@ -5,7 +5,8 @@
 MovieLens small: each user's last ratings; events of other users that are later stand in the training part. Online
 retail: a cut in global time. The popularity variant is the best on a validation part of train; on online retail it also
 stands behind the pipeline's `Popular` source, which is what new customers get. WALS's parameters for online retail are
-the best of a small grid on that validation part. Differences are paired bootstraps over users (95 %).
+the best of a small grid on that validation part, where it scores alone.
+Differences are paired bootstraps over users (95 %).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import results
 import shortlist as sl
 from shortlist.experiments.demo import TEST_SHARE, default_pipeline
 from shortlist.experiments.popularity_search import PopularitySearch, best_popularity
+from shortlist.scoring.ranker_settings import n_teachers, settings_for
 
 if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
@@ -28,21 +30,36 @@ METRICS = ("ndcg", "recall", "hit_rate")
 GRID = list(itertools.product((64, 128), (0.3, 0.8), (0.003, 0.01)))
 
 
-def retail_pipeline(dim: int, weight: float, reg: float, popularity: PopularitySearch) -> sl.Pipeline:
-    """Return an unfitted pipeline with the best popularity as its popular source."""
-    taste = sl.WALS(dim=dim, unobserved_weight=weight, reg=reg, n_epochs=6)
+def taste_pipeline(taste: sl.WALS, popularity: PopularitySearch) -> sl.Pipeline:
+    """Return an unfitted pipeline of what `taste` finds and scores, with the best popularity as its popular source."""
     sources = [sl.Nearest(taste), sl.RelatedToRecent(taste), sl.Popular(model=popularity.model.clone())]
     return sl.Pipeline(sources, sl.ModelScorer(taste))
+
+
+def default_for_retail(taste: sl.WALS, popularity: PopularitySearch, train: Dataset) -> sl.Pipeline:
+    """Return an unfitted pipeline of the sources, scorer and selection that `shortlist init` writes for such data."""
+    sources = [
+        sl.Nearest(taste),
+        sl.RelatedToRecent(taste),
+        sl.Nearest(sl.ItemNeighbors(), name="Neighbours"),
+        sl.Trending(),
+        sl.Fresh(),
+        sl.BoughtTogether(),
+        sl.NextItem(),
+        sl.Popular(model=popularity.model.clone()),
+    ]
+    scorer = sl.LambdaMARTScorer(taste, **settings_for(n_teachers(train.memory)))
+    return sl.Pipeline(sources, scorer, [sl.Select(sl.MMR())])
 
 
 def best_retail_pipeline(
     train: Dataset, popularity: PopularitySearch, seed: int
 ) -> tuple[sl.Pipeline, dict[str, Any]]:
-    """Return the pipeline of largest NDCG@10 on a validation part of `train`, unfitted, and the parameters."""
+    """Return the default pipeline, unfitted, with the parameters of WALS that are best on a validation part."""
     fitted_part, validation = sl.split.global_time(train, fraction=TEST_SHARE)
     scores = {}
     for dim, weight, reg in GRID:
-        candidate = retail_pipeline(dim, weight, reg, popularity).fit(fitted_part, rng=seed)
+        candidate = taste_pipeline(tastes(dim, weight, reg), popularity).fit(fitted_part, rng=seed)
         found = sl.evaluate(candidate, fitted_part, validation, K, exclude_seen=True, n_bootstrap=0)
         scores[dim, weight, reg] = found.result("ndcg", "Pipeline").value
         print("validation", dim, weight, reg, round(scores[dim, weight, reg], 4), flush=True)
@@ -53,7 +70,12 @@ def best_retail_pipeline(
         "reg": reg,
         "validation_ndcg": scores[dim, weight, reg],
     }
-    return retail_pipeline(dim, weight, reg, popularity), chosen
+    return default_for_retail(tastes(dim, weight, reg), popularity, train), chosen
+
+
+def tastes(dim: int, weight: float, reg: float) -> sl.WALS:
+    """Return the model of a point of the grid, unfitted."""
+    return sl.WALS(dim=dim, unobserved_weight=weight, reg=reg, n_epochs=6)
 
 
 def measure(

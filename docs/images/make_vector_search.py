@@ -35,7 +35,7 @@ def panel(title: str, sides: dict) -> alt.Chart:
             x=alt.X("recall@10:Q", scale=alt.Scale(domain=[LEAST_RECALL, 1])),
             y=alt.Y("rate:Q", title="queries a second, one at a time", scale=alt.Scale(type="log")),
             color=alt.Color("index:N", title=None, scale=alt.Scale(scheme="tableau10")),
-            shape=alt.Shape("index:N", title=None),
+            shape=alt.Shape("index:N", legend=None),
         )
         .properties(width=330, height=280)
     )

@@ -37,7 +37,7 @@ def test_amounts_and_base_are_the_score(fitted):
         total = found.base + found.of_features.sum(axis=1)
         np.testing.assert_allclose(total, scorer.score(request, candidates)[at], atol=1e-6)
         assert found.adds_up
-        assert {"your taste in genre", "its popularity", "its place in Nearest"} <= set(found.features)
+        assert {"your taste in genre", "its popularity", "how high Nearest ranks it"} <= set(found.features)
 
 
 def test_without_what_is_cited_the_score_falls_more_than_without_another(fitted):

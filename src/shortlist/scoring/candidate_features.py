@@ -79,7 +79,7 @@ def candidate_features(
     if scores is not None:
         everyone = np.ones(scores.size, bool)
         columns.append(
-            Column("score", f"its score by {scored_by}", standardised(candidates, scores, everyone))
+            Column("score", f"how well it fits you by {scored_by}", standardised(candidates, scores, everyone))
         )
     values = np.stack([np.asarray(column.values, np.float32) for column in columns], axis=1)
     return CandidateRows(values, [column.name for column in columns], [column.about for column in columns])
@@ -105,7 +105,7 @@ def standardised(
 def _of_sources(candidates: Candidates) -> list[Column]:
     found: list[Column] = []
     for s, source in enumerate(candidates.sources):
-        rank, about = candidates.source_rank[:, s], f"its place in {source}"
+        rank, about = candidates.source_rank[:, s], f"how high {source} ranks it"
         score = standardised(candidates, candidates.source_score[:, s], rank > 0)
         found += [
             Column(f"rank {source}", about, np.where(rank > 0, rank, np.nan)),

@@ -101,6 +101,38 @@ def test_failures_take_no_folder_away_from_a_saver(tmp_path):
     assert left_behind(place) == []
 
 
+def test_a_folder_may_go_or_be_filled_while_it_is_looked_at(tmp_path, monkeypatch):
+    """Another saver fails, and takes the folder that it made with it; or is done, and its manifest is there."""
+    place = tmp_path / "x"
+    is_dir, seen = Path.is_dir, []
+
+    def changed(folder):
+        found = is_dir(folder)
+        if folder == place and not seen:
+            seen.append(folder)
+            return change(found)
+        return found
+
+    place.mkdir()
+    monkeypatch.setattr(Path, "is_dir", changed)
+    change = lambda found: place.rmdir() or found  # noqa: E731
+    save(place, 1)
+    assert number_of(place) == 1
+    seen.clear()
+    exists, late = Path.exists, []
+
+    def not_yet(file):
+        if file == place / "manifest.json" and not late:
+            late.append(file)
+            return False
+        return exists(file)
+
+    monkeypatch.setattr(Path, "exists", not_yet)
+    change = lambda found: found  # noqa: E731
+    save(place, 2)
+    assert (number_of(place), len(late)) == (2, 1)
+
+
 def test_a_reader_that_is_overtaken_starts_again(tmp_path, monkeypatch):
     place = tmp_path / "x"
     save(place, 1)

@@ -36,21 +36,25 @@ def require_writable(path: str | Path) -> None:
     """
     folder = Path(path)
     nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not nearest.is_dir():
+    is_folder, may_write = nearest.is_dir(), os.access(nearest, os.W_OK | os.X_OK)
+    if not nearest.exists():  # another saver's failure has just removed it
+        require_writable(folder)
+        return
+    if not is_folder:
         raise ArtifactError(f"{nearest} is a file; an artifact is a folder: give another path")
-    if not os.access(nearest, os.W_OK | os.X_OK):
+    if not may_write:
         raise ArtifactError(f"{folder}: you may not write in {nearest}; give another path")
     if folder.is_dir() and not (folder / MANIFEST).exists():
         _refuse_foreign(folder)
 
 
 def _refuse_foreign(folder: Path) -> None:
-    own = (ARRAYS, LOCK)
-    foreign = sorted(
-        entry.name
-        for entry in folder.iterdir()
-        if entry.name not in own and not entry.name.startswith(UNFINISHED)
-    )
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except FileNotFoundError:  # another saver's failure has just removed it
+        return
+    own = (MANIFEST, ARRAYS, LOCK)  # another saver may have finished since
+    foreign = [name for name in names if name not in own and not name.startswith(UNFINISHED)]
     if foreign:
         raise ArtifactError(
             f"{folder} holds other files ({foreign[0]}) and no {MANIFEST}; give a new or empty folder"
@@ -104,9 +108,9 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _try_lock(folder: Path) -> int | None:
     """Return the handle of the lock file, exclusively locked, or None while another saver has it."""
-    folder.mkdir(parents=True, exist_ok=True)
     handle = -1
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # A saver removes its lock file when it is done: what we have locked may be that file, and so nothing.

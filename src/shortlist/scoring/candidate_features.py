@@ -79,7 +79,9 @@ def candidate_features(
     if scores is not None:
         everyone = np.ones(scores.size, bool)
         columns.append(
-            Column("score", f"how well it fits you by {scored_by}", standardised(candidates, scores, everyone))
+            Column(
+                "score", f"how well it fits you by {scored_by}", standardised(candidates, scores, everyone)
+            )
         )
     values = np.stack([np.asarray(column.values, np.float32) for column in columns], axis=1)
     return CandidateRows(values, [column.name for column in columns], [column.about for column in columns])

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shortlist.data.explanation import liked_by
 from shortlist.reranking.group_mix import mix_of
 from shortlist.reranking.group_terms import Calibration, Exposure
-from shortlist.reranking.select import KINDS, Term, liked_by
+from shortlist.reranking.select import KINDS, Term
 from shortlist.reranking.similarity_terms import DPP, MMR
 
 if TYPE_CHECKING:

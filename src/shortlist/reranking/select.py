@@ -210,12 +210,6 @@ class Select(Stage):
         return Caps(mine.ptr, mine.code, self.cap_limit_)
 
 
-def liked_by(request: Request, row: int) -> NDArray[np.int32]:
-    """Return the items that a user of the request has a positive event with."""
-    own = slice(int(request.history.ptr[row]), int(request.history.ptr[row + 1]))
-    return request.history.item_idx[own][request.history.positive[own]]
-
-
 def _require_one_of_each(terms: Sequence[Any]) -> None:
     for term in terms:
         if not isinstance(term, KINDS):

@@ -20,10 +20,43 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
     from shortlist.models.model import Model
 
-_LABELS = ("label_ptr_", "label_code_")
+
+class ComparesItems(Stage):
+    """What `MMR` and `DPP` share: items are compared by the labels `on`, or by the vectors of a model."""
+
+    FITTED: ClassVar[tuple[str, ...]] = ("label_ptr_", "label_code_")
+
+    on: str | None
+    label_ptr_: NDArray[np.int64]
+    label_code_: NDArray[np.int32]
+
+    @property
+    def asks_for_model(self) -> bool:
+        """Return whether nothing else says what items are compared by."""
+        return self.on is None
+
+    def _prepare(self, dataset: Dataset) -> None:
+        if self.on is not None:
+            labels = RowLabels.of(dataset, "item", self.on, f"{self.name}(on={self.on!r})")
+            self.label_ptr_, self.label_code_ = labels.ptr, labels.code
+            return
+        if self.model is None:
+            raise ParameterError(
+                f"{self.name} has nothing to compare items by: give on= a feature of items, or model= a model with "
+                "vectors"
+            )
+        self.model.item_vectors()  # refuses a model without them
+        self.label_ptr_, self.label_code_ = np.zeros(1, np.int64), np.zeros(0, np.int32)
+
+    @cached_property
+    def _space(self) -> ItemSpace:
+        if self.on is not None:
+            return ItemSpace(RowLabels(self.on, (), self.label_ptr_, self.label_code_))
+        assert self.model is not None  # seen to when it was bound
+        return ItemSpace(self.model.item_vectors())
 
 
-class MMR(Stage):
+class MMR(ComparesItems):
     """Takes `weight` times the largest similarity to an item chosen before off the value of a candidate.
 
     Maximal marginal relevance, argmax (1 − weight) r_i − weight max_{j∈S} sim(i, j) where it is the only term: 1 −
@@ -34,11 +67,6 @@ class MMR(Stage):
     - on: a categorical or tags feature of items, whose labels items are alike by (cosine of the multi-hot vectors)
     - model: without `on`, the vectors of this model (cosine); by default those of the pipeline's scorer
     """
-
-    FITTED: ClassVar[tuple[str, ...]] = _LABELS
-
-    label_ptr_: NDArray[np.int64]
-    label_code_: NDArray[np.int32]
 
     def __init__(
         self,
@@ -52,18 +80,6 @@ class MMR(Stage):
         self.weight = number("weight", weight, most=1.0)
         self.on = on
 
-    @property
-    def asks_for_model(self) -> bool:
-        """Return whether nothing else says what items are compared by."""
-        return self.on is None
-
-    def _prepare(self, dataset: Dataset) -> None:
-        self.label_ptr_, self.label_code_ = _labels(self, dataset, self.on)
-
-    @cached_property
-    def _space(self) -> ItemSpace:
-        return _space(self, self.on, self.label_ptr_, self.label_code_)
-
     def of(self, item_idx: NDArray[np.int32]) -> Similar:
         """Return the unit vectors of items; ε plays no part here."""
         return Similar(self._space.unit(item_idx), 1.0)
@@ -73,7 +89,7 @@ class MMR(Stage):
         return self._space.similar(item_idx, 1.0)
 
 
-class DPP(Stage):
+class DPP(ComparesItems):
     """Adds `weight` times the logarithm of what a candidate adds to the determinant of the list.
 
     Greedy MAP inference of a determinantal point process with L = Diag(e^{αr}) ((1 − ε) S + ε I) Diag(e^{αr}), S the
@@ -84,11 +100,6 @@ class DPP(Stage):
       5 % for the term alone; on, model: as for `MMR`
     - epsilon: above 0, at most 1. Few labels span few dimensions: without it, lists longer than that would end
     """
-
-    FITTED: ClassVar[tuple[str, ...]] = _LABELS
-
-    label_ptr_: NDArray[np.int64]
-    label_code_: NDArray[np.int32]
 
     def __init__(
         self,
@@ -104,18 +115,6 @@ class DPP(Stage):
         self.on = on
         self.epsilon = number("epsilon", epsilon, above_zero=True, most=1.0)
 
-    @property
-    def asks_for_model(self) -> bool:
-        """Return whether nothing else says what items are compared by."""
-        return self.on is None
-
-    def _prepare(self, dataset: Dataset) -> None:
-        self.label_ptr_, self.label_code_ = _labels(self, dataset, self.on)
-
-    @cached_property
-    def _space(self) -> ItemSpace:
-        return _space(self, self.on, self.label_ptr_, self.label_code_)
-
     def of(self, item_idx: NDArray[np.int32]) -> Similar:
         """Return the unit vectors of items, and ε."""
         return Similar(self._space.unit(item_idx), self.epsilon)
@@ -123,22 +122,3 @@ class DPP(Stage):
     def among(self, item_idx: NDArray[np.int32]) -> Similar:
         """Return what candidates are alike by, unit vectors or labels as they are, and ε."""
         return self._space.similar(item_idx, self.epsilon)
-
-
-def _labels(term: MMR | DPP, dataset: Dataset, on: str | None) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    if on is not None:
-        labels = RowLabels.of(dataset, "item", on, f"{term.name}(on={on!r})")
-        return labels.ptr, labels.code
-    if term.model is None:
-        raise ParameterError(
-            f"{term.name} has nothing to compare items by: give on= a feature of items, or model= a model with vectors"
-        )
-    term.model.item_vectors()  # refuses a model without them
-    return np.zeros(1, np.int64), np.zeros(0, np.int32)
-
-
-def _space(term: MMR | DPP, on: str | None, ptr: NDArray[np.int64], code: NDArray[np.int32]) -> ItemSpace:
-    if on is not None:
-        return ItemSpace(RowLabels(on, (), ptr, code))
-    assert term.model is not None  # seen to when it was bound
-    return ItemSpace(term.model.item_vectors())
